@@ -1,0 +1,3 @@
+//! Python bindings.
+#[pyo3::pymodule(name = "_core")]
+mod core {}

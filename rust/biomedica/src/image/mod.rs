@@ -1,0 +1,32 @@
+//! Image files: what their headers say, without decoding them.
+
+use crate::error::words;
+
+words! {
+    /// An image format known by its magic bytes.
+    Format {
+        /// JPEG.
+        Jpeg = "jpeg",
+        /// PNG.
+        Png = "png",
+        /// GIF.
+        Gif = "gif",
+        /// TIFF, also BigTIFF.
+        Tiff = "tiff",
+        /// WebP.
+        Webp = "webp",
+        /// Windows bitmap.
+        Bmp = "bmp",
+    }
+}
+
+impl Format {
+    /// The file extension of this format, without the dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Tiff => "tif",
+            other => other.as_str(),
+        }
+    }
+}
