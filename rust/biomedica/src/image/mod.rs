@@ -1,5 +1,12 @@
 //! Image files: what their headers say, without decoding them.
 
+pub mod extension;
+mod hash;
+mod probe;
+
+pub use hash::{hex, sha256};
+pub use probe::{Probe, probe};
+
 use crate::error::words;
 
 words! {
