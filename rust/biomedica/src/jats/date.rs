@@ -85,7 +85,7 @@ impl PubDate {
 }
 
 fn word(part: Option<&String>) -> &str {
-    part.map(String::as_str).unwrap_or("").trim()
+    part.map_or("", String::as_str).trim()
 }
 
 /// The date of its parts, ended before the first that is absent or impossible.
