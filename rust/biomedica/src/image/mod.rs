@@ -18,7 +18,7 @@ words! {
         Png = "png",
         /// GIF.
         Gif = "gif",
-        /// TIFF, also BigTIFF.
+        /// TIFF, also `BigTIFF`.
         Tiff = "tiff",
         /// WebP.
         Webp = "webp",

@@ -53,7 +53,7 @@ fn tiff(little: bool, big: bool, width: u16, height: u32) -> Vec<u8> {
     bytes
 }
 
-fn webp(chunk: &[u8; 4], body: &[u8]) -> Vec<u8> {
+fn webp(chunk: &[u8], body: &[u8]) -> Vec<u8> {
     [b"RIFF\0\0\0\0WEBP".as_slice(), chunk, &[0; 4], body].concat()
 }
 
@@ -62,10 +62,10 @@ fn bmp(header: u32, fields: &[u8]) -> Vec<u8> {
 }
 
 fn valid() -> Vec<(Vec<u8>, Format, [u32; 2])> {
-    let vp8 = webp(b"VP8 ", &[0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x41, 0xf0, 0x80]);
-    let bits = (319u32 | (239 << 14)).to_le_bytes();
-    let vp8l = webp(b"VP8L", &[0x2f, bits[0], bits[1], bits[2], bits[3]]);
-    let vp8x = webp(b"VP8X", &[0, 0, 0, 0, 0x3f, 0x01, 0x00, 0xef, 0x00, 0x00]);
+    let lossy = webp(b"VP8 ", &[0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x41, 0xf0, 0x80]);
+    let bits = (319u32 + (239 << 14)).to_le_bytes();
+    let lossless = webp(b"VP8L", &[0x2f, bits[0], bits[1], bits[2], bits[3]]);
+    let extended = webp(b"VP8X", &[0, 0, 0, 0, 0x3f, 0x01, 0x00, 0xef, 0x00, 0x00]);
     let top_down = [320i32.to_le_bytes(), (-240i32).to_le_bytes()].concat();
     let core = [320u16.to_le_bytes(), 240u16.to_le_bytes(), [1, 0], [24, 0]].concat();
     let mut all = vec![
@@ -74,9 +74,9 @@ fn valid() -> Vec<(Vec<u8>, Format, [u32; 2])> {
         (jpeg_with(&[0xff, 0xc4, 0, 4, 0xff, 0xc0, 0xff, 0xff, 0xff, 0xe1, 0, 3, 7], 0xc2, 320, 240), Format::Jpeg),
         (png(320, 240), Format::Png),
         (gif(320, 240), Format::Gif),
-        (vp8, Format::Webp),
-        (vp8l, Format::Webp),
-        (vp8x, Format::Webp),
+        (lossy, Format::Webp),
+        (lossless, Format::Webp),
+        (extended, Format::Webp),
         (bmp(40, &top_down), Format::Bmp),
         (bmp(12, &core), Format::Bmp),
     ];

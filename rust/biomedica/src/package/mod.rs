@@ -1,1 +1,175 @@
-//! See the crate's overview.
+//! Packages: what holds articles, opened into the files of each article.
+//!
+//! A package is a tar.gz or tar of one article or many, a directory, or a lone XML file. [`read`] pushes each
+//! article's files into a sink as soon as they are known, and each failure too, in an order that depends on the
+//! package alone. Packages come from anywhere: everything is bounded by [`Limits`], and what was read before a fault is
+//! kept where it is whole.
+
+mod archive;
+mod directory;
+mod file;
+mod group;
+mod header;
+mod inflate;
+mod pool;
+mod report;
+mod stream;
+mod tar;
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_buffer::Buffer;
+
+pub(crate) use directory::{Entry, list};
+pub use file::File;
+use report::Report;
+pub use report::{MAX_FAILURES, Sink};
+
+use crate::error::{Error, Reason, Result, Stage};
+use crate::limits::Limits;
+
+/// What holds one article or many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: Kind,
+    /// Its size on disk; for a directory that of the files right in it.
+    pub num_bytes: u64,
+}
+
+/// What a package is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A gzip-compressed tar. By its name: a plain tar under this name is read as what it is.
+    TarGz,
+    /// A tar; a gzip under this name is read as what it is.
+    Tar,
+    /// A directory with an article's files.
+    Directory,
+    /// An XML file on its own, without images.
+    Xml,
+}
+
+impl Kind {
+    /// The kind of the file at `path`, by its name.
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+        let ends = |ext| name.ends_with(ext);
+        if ends(".tar.gz") || ends(".tgz") {
+            Some(Self::TarGz)
+        } else if ends(".tar") {
+            Some(Self::Tar)
+        } else {
+            (ends(".nxml") || ends(".xml")).then_some(Self::Xml)
+        }
+    }
+}
+
+/// The files of one article.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// Names the article when nothing else does: the XML's directory, or the stem of the package or the XML.
+    pub name: String,
+    /// The article's document.
+    pub xml: File,
+    /// What may be its images, in the package's order; shared by the articles of one directory.
+    pub others: Arc<[File]>,
+}
+
+/// What is used again from package to package: one for each thread.
+pub struct Scratch {
+    decompressor: libdeflater::Decompressor,
+    pool: pool::Pool,
+    whole_buffer: u64,
+}
+
+impl Scratch {
+    /// A fresh one.
+    pub fn new() -> Self {
+        Self::with_whole_buffer(Limits::WHOLE_BUFFER)
+    }
+
+    /// One that reads packages whole up to `bytes`, compressed and expanded; with 0 everything is streamed.
+    pub fn with_whole_buffer(bytes: u64) -> Self {
+        Self { decompressor: libdeflater::Decompressor::new(), pool: pool::Pool::default(), whole_buffer: bytes }
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Reads `package`: pushes the files of each article and each failure into `sink`, until that breaks off.
+pub fn read(package: &Package, limits: &Limits, scratch: &mut Scratch, sink: Sink<'_>) {
+    let mut report = Report::new(package.path.to_string_lossy().into_owned(), sink);
+    let end = match package.kind {
+        Kind::TarGz | Kind::Tar => archive::read(&package.path, &stem(&package.path), limits, scratch, &mut report),
+        Kind::Directory => directory::read(&package.path, limits, &mut report),
+        Kind::Xml => match lone_xml(&package.path) {
+            Ok(file) => lone(file, limits, &mut report),
+            Err(error) => report.failure(error),
+        },
+    };
+    if end.is_continue() {
+        report.finish();
+    }
+}
+
+/// Reads a package of `kind` that is in memory already, known as `source`.
+pub fn read_bytes(source: &str, bytes: Buffer, kind: Kind, limits: &Limits, scratch: &mut Scratch, sink: Sink<'_>) {
+    let mut report = Report::new(source.to_owned(), sink);
+    let path = Path::new(source);
+    let end = match kind {
+        Kind::TarGz | Kind::Tar => archive::read_bytes(bytes, &stem(path), limits, scratch, &mut report),
+        Kind::Xml => lone(File::in_memory(file_name(path), bytes), limits, &mut report),
+        Kind::Directory => {
+            report.failure(Error::new(Stage::Open, Reason::UnsupportedFormat, "a directory has no bytes of its own"))
+        }
+    };
+    if end.is_continue() {
+        report.finish();
+    }
+}
+
+fn lone_xml(path: &Path) -> Result<File> {
+    let metadata = fs::metadata(path).map_err(|error| Error::io(Stage::Open, &error))?;
+    if !metadata.is_file() {
+        return Err(Error::new(Stage::Open, Reason::UnsupportedFormat, "not a file"));
+    }
+    Ok(File::on_disk(file_name(path), path, metadata.len()))
+}
+
+fn lone(xml: File, limits: &Limits, report: &mut Report<'_>) -> ControlFlow<()> {
+    if xml.num_bytes() == 0 {
+        return report.failure(Error::new(Stage::Xml, Reason::Empty, "an empty file"));
+    }
+    if xml.num_bytes() > limits.xml_bytes {
+        return report.failure(file::too_large(Stage::Xml, limits.xml_bytes));
+    }
+    let name = stem(Path::new(xml.path()));
+    report.article(Files { name, xml, others: Arc::default() })
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// A package's name without its extension.
+fn stem(path: &Path) -> String {
+    // The name of `.` or `..` is that of the directory they stand for.
+    let real = if path.file_name().is_none() { fs::canonicalize(path).ok() } else { None };
+    let name = file_name(real.as_deref().unwrap_or(path));
+    let lower = name.to_ascii_lowercase();
+    let end = [".tar.gz", ".tgz", ".tar", ".nxml", ".xml"].iter().find_map(|ext| lower.strip_suffix(ext));
+    end.and_then(|stem| name.get(..stem.len())).filter(|stem| !stem.is_empty()).unwrap_or(&name).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

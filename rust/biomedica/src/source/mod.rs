@@ -1,1 +1,247 @@
-//! See the crate's overview.
+//! Sources: where packages are found.
+//!
+//! [`walk`] goes through paths, directory trees, globs and list files lazily, one directory's names at a time, so a
+//! mirror of millions of packages needs no more memory than its largest directory. The order is that of the names'
+//! bytes, part by part of the path, the same on every machine.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Reason, Result, Stage};
+use crate::package::{Entry, Kind, Package, list};
+
+/// Bytes of one line of a list file.
+const MAX_LINE: u64 = 64 << 10;
+
+/// Finds the packages of `sources`, source by source.
+///
+/// A source is a file, a directory, a glob, or a list (`.txt` or `.list`: one path or glob a line, relative to the
+/// list, `#` begins a comment). What cannot be opened is an error item, and the walk goes on; what is
+/// no package is passed over, unless it was named itself. A directory with XML is
+/// a package, with its sub-directories that have none; tar files in a tree are packages. Hidden names and `.tmp` are
+/// passed over, links to directories within a tree too.
+pub fn walk(sources: &[PathBuf]) -> Walk {
+    let work = sources.iter().rev().map(|path| Work::Source(path.clone())).collect();
+    Walk { work }
+}
+
+/// The packages of some sources; see [`walk`].
+pub struct Walk {
+    /// What is yet to be done, the next thing last.
+    work: Vec<Work>,
+}
+
+enum Work {
+    Source(PathBuf),
+    Glob {
+        pattern: PathBuf,
+        paths: glob::Paths,
+        has_matched: bool,
+    },
+    List {
+        directory: PathBuf,
+        lines: BufReader<fs::File>,
+        path: PathBuf,
+    },
+    Directory(PathBuf),
+    /// Names of one directory, the next one last.
+    Names {
+        directory: PathBuf,
+        names: Vec<Entry>,
+    },
+}
+
+impl Iterator for Walk {
+    type Item = Result<Package>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let found = match self.work.pop()? {
+                Work::Source(path) => self.source(path),
+                Work::Glob { pattern, paths, has_matched } => self.glob(pattern, paths, has_matched),
+                Work::List { directory, lines, path } => self.line(directory, lines, path),
+                Work::Directory(path) => self.directory(path),
+                Work::Names { directory, names } => self.name(directory, names),
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+    }
+}
+
+impl Walk {
+    fn source(&mut self, path: PathBuf) -> Option<Result<Package>> {
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_pattern(&path) => {
+                return self.pattern(path);
+            }
+            Err(error) => return Some(Err(Error::io(Stage::Open, &error).at_path(&path))),
+        };
+        if metadata.is_dir() {
+            self.work.push(Work::Directory(path));
+            return None;
+        }
+        if is_list(&path) {
+            return self.list(path);
+        }
+        let Some(kind) = Kind::of_file(&path).or_else(|| sniff(&path)) else {
+            let error = Error::new(Stage::Open, Reason::UnsupportedFormat, "not a tar.gz, tar, nxml, xml or list");
+            return Some(Err(error.at_path(&path)));
+        };
+        Some(Ok(Package { path, kind, num_bytes: metadata.len() }))
+    }
+
+    fn pattern(&mut self, path: PathBuf) -> Option<Result<Package>> {
+        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+        match glob::glob_with(&path.to_string_lossy(), options) {
+            Ok(paths) => {
+                self.work.push(Work::Glob { pattern: path, paths, has_matched: false });
+                None
+            }
+            Err(error) => {
+                let error = Error::new(Stage::Open, Reason::NotFound, format!("not a pattern: {error}"));
+                Some(Err(error.at_path(&path)))
+            }
+        }
+    }
+
+    fn glob(&mut self, pattern: PathBuf, mut paths: glob::Paths, has_matched: bool) -> Option<Result<Package>> {
+        let Some(next) = paths.next() else {
+            let error = || Error::new(Stage::Open, Reason::NotFound, "nothing matches this pattern").at_path(&pattern);
+            return (!has_matched).then(|| Err(error()));
+        };
+        self.work.push(Work::Glob { pattern, paths, has_matched: true });
+        match next {
+            Ok(path) if path.is_dir() => {
+                self.work.push(Work::Directory(path));
+                None
+            }
+            // As in a directory, what is no package is passed over.
+            Ok(path) => {
+                let kind = Kind::of_file(&path)?;
+                let num_bytes = size(&path);
+                Some(Ok(Package { path, kind, num_bytes }))
+            }
+            Err(error) => Some(Err(Error::io(Stage::Open, error.error()).at_path(error.path()))),
+        }
+    }
+
+    fn list(&mut self, path: PathBuf) -> Option<Result<Package>> {
+        match fs::File::open(&path) {
+            Ok(file) => {
+                let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+                self.work.push(Work::List { directory, lines: BufReader::new(file), path });
+                None
+            }
+            Err(error) => Some(Err(Error::io(Stage::Open, &error).at_path(&path))),
+        }
+    }
+
+    fn line(&mut self, directory: PathBuf, mut lines: BufReader<fs::File>, path: PathBuf) -> Option<Result<Package>> {
+        let mut line = Vec::new();
+        if let Err(error) = lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
+            return Some(Err(Error::io(Stage::Open, &error).at_path(&path)));
+        }
+        if line.is_empty() {
+            return None;
+        }
+        if line.len() as u64 == MAX_LINE {
+            let error = Error::new(Stage::Open, Reason::TooLarge, "a line of this list is longer than 64 KiB");
+            return Some(Err(error.at_path(&path)));
+        }
+        let line = line.trim_ascii();
+        let named = (!line.is_empty() && !line.starts_with(b"#")).then(|| directory.join(from_bytes(line)));
+        self.work.push(Work::List { directory, lines, path });
+        let named = named?;
+        if is_list(&named) {
+            // A list of lists could name itself.
+            let error = Error::new(Stage::Open, Reason::UnsupportedFormat, "a list within a list");
+            return Some(Err(error.at_path(&named)));
+        }
+        self.work.push(Work::Source(named));
+        None
+    }
+
+    /// Opens a directory: gives the package that it is, if it is one, and leaves its names to be looked at.
+    fn directory(&mut self, path: PathBuf) -> Option<Result<Package>> {
+        let entries = match list(&path) {
+            Ok(entries) => entries,
+            Err(error) => return Some(Err(error.at_path(&path))),
+        };
+        let documents = entries.iter().filter(|entry| entry.is_xml()).count();
+        let has_others = entries.iter().any(|entry| entry.is_directory || entry.is_image());
+        // Many documents and nothing that could be their images: each stands for itself, so that threads can share
+        // them.
+        let are_lone = documents > 1 && !has_others;
+        let package = (documents > 0 && !are_lone).then(|| {
+            let sizes = entries.iter().filter(|entry| !entry.is_directory).map(|entry| size(&path.join(&entry.name)));
+            Ok(Package { path: path.clone(), kind: Kind::Directory, num_bytes: sizes.sum() })
+        });
+        let is_wanted = |entry: &Entry| match Kind::of_file(Path::new(&entry.name)) {
+            _ if entry.is_directory => true,
+            Some(Kind::Xml) => are_lone,
+            kind => kind.is_some(),
+        };
+        let names = entries.into_iter().rev().filter(is_wanted).collect();
+        self.work.push(Work::Names { directory: path, names });
+        package
+    }
+
+    fn name(&mut self, directory: PathBuf, mut names: Vec<Entry>) -> Option<Result<Package>> {
+        let entry = names.pop()?;
+        let path = directory.join(&entry.name);
+        self.work.push(Work::Names { directory, names });
+        if entry.is_directory {
+            self.work.push(Work::Directory(path));
+            return None;
+        }
+        let kind = Kind::of_file(&path)?;
+        let num_bytes = size(&path);
+        Some(Ok(Package { path, kind, num_bytes }))
+    }
+}
+
+/// Size of a file, 0 when it cannot be told: reading it will say why.
+fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+fn is_pattern(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
+}
+
+fn is_list(path: &Path) -> bool {
+    path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("txt") || ext.eq_ignore_ascii_case("list"))
+}
+
+/// The kind of a file whose name says nothing, by its first bytes.
+fn sniff(path: &Path) -> Option<Kind> {
+    let mut head = Vec::new();
+    // Opening a FIFO would wait for its writer.
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    fs::File::open(path).ok()?.take(512).read_to_end(&mut head).ok()?;
+    if head.starts_with(&[0x1f, 0x8b]) {
+        Some(Kind::TarGz)
+    } else {
+        (head.get(257..262)? == b"ustar").then_some(Kind::Tar)
+    }
+}
+
+#[cfg(unix)]
+fn from_bytes(line: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    std::ffi::OsStr::from_bytes(line).into()
+}
+
+#[cfg(not(unix))]
+fn from_bytes(line: &[u8]) -> PathBuf {
+    String::from_utf8_lossy(line).into_owned().into()
+}
+
+#[cfg(test)]
+mod tests;
