@@ -101,6 +101,8 @@ words! {
         Duplicate = "duplicate",
         /// An existing dataset that does not fit what was asked.
         Mismatch = "mismatch",
+        /// Another process is writing there.
+        Locked = "locked",
         /// The caller asked to stop.
         Interrupted = "interrupted",
         /// A worker ended by a defect of this library.

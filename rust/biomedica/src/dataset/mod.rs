@@ -1,1 +1,25 @@
-//! See the crate's overview.
+//! The dataset on disk: parts that appear whole or not at all, the same bytes from the same inputs and options.
+//!
+//! A [`Plan`] cuts the lazy list of packages into parts and these into units of work; a pipeline reads the units; and
+//! [`write`] takes what they give, in order, and publishes part after part. What is done already is left out, so that
+//! a run that was killed goes on where it was.
+
+mod file;
+mod manifest;
+mod options;
+mod part;
+mod plan;
+mod store;
+mod table;
+mod verify;
+mod write;
+
+pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, SubsetCounts};
+pub use options::{FORMAT, Options};
+pub use plan::{Input, PartPlan, Plan, Unit, Walked};
+pub use verify::{Problem, Report, verify};
+pub use write::{Progress, Summary, Writer};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;

@@ -1,1 +1,5 @@
-//! See the crate's overview.
+//! WebDataset tars: a writer whose output depends on nothing but what goes in.
+
+mod tar;
+
+pub use tar::{BLOCK, Tar};

@@ -1,0 +1,235 @@
+//! Files that appear whole or not at all, hashed as they are written.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result, Stage};
+use crate::tables::hex;
+
+/// Small writes gather up to this; what is larger goes to the file as it is.
+const BUFFER: usize = 256 << 10;
+const DIRECT: usize = 32 << 10;
+const PREFIX: &str = ".tmp-";
+
+/// A file under a temporary name beside its own. Dropped before [`Self::seal`] and [`Sealed::publish`], it is removed.
+#[derive(Debug)]
+pub(super) struct Output {
+    file: File,
+    buffer: Vec<u8>,
+    hasher: Sha256,
+    num_bytes: u64,
+    names: Names,
+}
+
+/// A finished file that has not its own name yet.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    names: Names,
+    pub num_bytes: u64,
+    pub sha256: String,
+}
+
+#[derive(Debug)]
+struct Names {
+    temporary: PathBuf,
+    own: PathBuf,
+    published: bool,
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        if !self.published {
+            // Best effort: what stays is swept away when the next run begins.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// The name that the file at `path` has until it is whole.
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(PREFIX);
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
+}
+
+/// Whether a file of this name was left by a run that was killed.
+pub(super) fn is_temporary(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
+impl Output {
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let names = Names { temporary: temporary(path), own: path.to_owned(), published: false };
+        let file = at(path, step().and_then(|()| File::create(&names.temporary)))?;
+        Ok(Self { file, buffer: Vec::with_capacity(BUFFER), hasher: Sha256::new(), num_bytes: 0, names })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.names.own
+    }
+
+    /// Writes what is buffered and waits until the disk has it.
+    pub(super) fn seal(mut self) -> Result<Sealed> {
+        let done = self.drain().and_then(|()| step()).and_then(|()| sync(&self.file));
+        at(&self.names.own, done)?;
+        Ok(Sealed { num_bytes: self.num_bytes, sha256: hex(&self.hasher.finalize()), names: self.names })
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.buffer)?;
+        self.hasher.update(&self.buffer);
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > BUFFER || bytes.len() >= DIRECT {
+            step()?;
+            self.drain()?;
+        }
+        if bytes.len() >= DIRECT {
+            // Images are not copied: from the package's buffer to the kernel.
+            self.file.write_all(bytes)?;
+            self.hasher.update(bytes);
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        self.num_bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    /// Does nothing: Parquet's writer flushes after each page, and only [`Output::seal`] promises anything.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sealed {
+    /// Gives the file its own name. Whoever calls it syncs the directory afterwards.
+    pub(super) fn publish(mut self) -> Result<()> {
+        at(&self.names.own, step().and_then(|()| fs::rename(&self.names.temporary, &self.names.own)))?;
+        self.names.published = true;
+        Ok(())
+    }
+}
+
+/// Writes a whole small file at once, and its directory entry.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut output = Output::create(path)?;
+    at(path, output.write_all(bytes))?;
+    output.seal()?.publish()?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Waits until the disk has the directory's entries.
+pub(super) fn sync_directory(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    at(path, step().and_then(|()| File::open(path)).and_then(|directory| sync(&directory)))?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+/// Removes a file; one that is not there is fine.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match step().and_then(|()| fs::remove_file(path)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => at(path, other),
+    }
+}
+
+/// The error of writing at `path`.
+pub(super) fn at<T>(path: &Path, result: io::Result<T>) -> Result<T> {
+    result.map_err(|e| Error::io(Stage::Write, &e).at_path(path))
+}
+
+/// Waits for the disk; not in the tests, which end runs thousands of times but never cut the power.
+fn sync(file: &File) -> io::Result<()> {
+    if cfg!(test) { Ok(()) } else { file.sync_all() }
+}
+
+/// Where the tests end a run: every change of the disk passes here first.
+#[cfg(not(test))]
+#[inline]
+#[allow(clippy::unnecessary_wraps)]
+fn step() -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+pub(super) use faults::step;
+
+#[cfg(test)]
+pub(super) mod faults {
+    use std::cell::Cell;
+    use std::io;
+
+    thread_local! {
+        static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+    }
+
+    /// The `n`-th change of the disk from now on this thread, and each after it, fails; none for never.
+    pub(in crate::dataset) fn fail_after(n: Option<u32>) {
+        LEFT.set(n);
+    }
+
+    pub(in crate::dataset) fn step() -> io::Result<()> {
+        match LEFT.get() {
+            None => Ok(()),
+            Some(0) => Err(io::Error::from(io::ErrorKind::StorageFull)),
+            Some(n) => {
+                LEFT.set(Some(n - 1));
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_when_it_is_published_and_its_hash_is_of_all_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let mut output = Output::create(&path).unwrap();
+        let mut expected = Vec::new();
+        for n in [1, 10, DIRECT - 1, DIRECT, 3, BUFFER + 7, 5, BUFFER - 1, 1] {
+            let bytes = vec![u8::try_from(n % 251).unwrap(); n];
+            output.write_all(&bytes).unwrap();
+            expected.extend(bytes);
+        }
+        let sealed = output.seal().unwrap();
+        assert!(!path.exists());
+        assert_eq!(sealed.num_bytes, expected.len() as u64);
+        assert_eq!(sealed.sha256, hex(&Sha256::digest(&expected)));
+        sealed.publish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_file_that_is_given_up_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut output = Output::create(&dir.path().join("a")).unwrap();
+        output.write_all(b"x").unwrap();
+        drop(output);
+        drop(Output::create(&dir.path().join("b")).unwrap().seal().unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_error_names_the_file_that_was_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("none/a");
+        let error = Output::create(&path).unwrap_err();
+        assert_eq!(error.source(), path.to_str());
+        assert_eq!(error.stage(), Stage::Write);
+    }
+}

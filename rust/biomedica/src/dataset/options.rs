@@ -1,0 +1,147 @@
+//! What an extraction can be told, and how a dataset remembers it.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Reason, Result, Stage};
+use crate::limits::Limits;
+use crate::tables::hex;
+
+/// The version of the layout and of the meaning of its files. It is part of the digest: a dataset that another version
+/// began is not continued by this one.
+pub const FORMAT: u32 = 1;
+
+/// What an extraction can be told. All but `threads` change the bytes of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Packages in a part.
+    pub part_size: usize,
+    /// Samples in a shard at most.
+    pub samples_per_shard: usize,
+    /// The smallest width and height of a pair's image, in pixels.
+    pub min_size: u32,
+    /// Put `article_text` into the JSON of every sample.
+    pub article_text: bool,
+    /// What input may cost.
+    pub limits: Limits,
+    /// Threads that read packages; none for as many as there are cores.
+    pub threads: Option<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            part_size: 4096,
+            samples_per_shard: 10_000,
+            min_size: 21,
+            article_text: false,
+            limits: Limits::default(),
+            threads: None,
+        }
+    }
+}
+
+impl Options {
+    /// Fails when a number makes no sense.
+    pub fn check(&self) -> Result<()> {
+        let bounds = [
+            ("part_size", self.part_size, 1_000_000),
+            ("samples_per_shard", self.samples_per_shard, 10_000_000),
+            ("threads", self.threads.unwrap_or(1), 4096),
+        ];
+        for (name, value, most) in bounds {
+            if !(1..=most).contains(&value) {
+                return Err(Error::new(
+                    Stage::Write,
+                    Reason::Mismatch,
+                    format!("{name} is {value}, but must be between 1 and {most}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The options that change bytes, as `dataset.json` has them.
+    pub fn to_json(&self) -> Map<String, Value> {
+        let limits = &self.limits;
+        let object = json!({
+            "part_size": self.part_size,
+            "samples_per_shard": self.samples_per_shard,
+            "min_size": self.min_size,
+            "article_text": self.article_text,
+            "xml_bytes": limits.xml_bytes,
+            "member_bytes": limits.member_bytes,
+            "article_bytes": limits.article_bytes,
+            "package_bytes": limits.package_bytes,
+            "expansion_ratio": limits.expansion_ratio,
+            "xml_depth": limits.xml_depth,
+            "entity_bytes": limits.entity_bytes,
+        });
+        match object {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+
+    /// SHA-256 over format and options, in hex.
+    pub fn digest(&self) -> String {
+        let text = Value::Object(self.to_json()).to_string();
+        hex(&Sha256::digest(format!("biomedica {FORMAT} {text}")))
+    }
+
+    /// The options that differ from `theirs`, as `name is 1 there, 2 here`.
+    pub fn differences(&self, theirs: &Map<String, Value>) -> Vec<String> {
+        let ours = self.to_json();
+        let mut names: Vec<&String> = ours.keys().chain(theirs.keys().filter(|k| !ours.contains_key(*k))).collect();
+        names.retain(|name| ours.get(*name) != theirs.get(*name));
+        let show = |value: Option<&Value>| value.map_or_else(|| "not set".to_owned(), Value::to_string);
+        names
+            .iter()
+            .map(|name| format!("{name} is {} there, {} here", show(theirs.get(*name)), show(ours.get(*name))))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_do_not_change_the_digest_but_the_rest_does() {
+        let base = Options::default();
+        assert_eq!(Options { threads: Some(7), ..base.clone() }.digest(), base.digest());
+        let limits = Limits { xml_depth: 7, ..Limits::default() };
+        let changed = [
+            Options { part_size: 1, ..base.clone() },
+            Options { samples_per_shard: 1, ..base.clone() },
+            Options { min_size: 1, ..base.clone() },
+            Options { article_text: true, ..base.clone() },
+            Options { limits, ..base.clone() },
+        ];
+        for options in changed {
+            assert_ne!(options.digest(), base.digest(), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn differences_name_both_values() {
+        let mut theirs = Options::default().to_json();
+        theirs.insert("min_size".into(), json!(64));
+        theirs.insert("new".into(), json!(true));
+        let found = Options::default().differences(&theirs);
+        assert_eq!(found, ["min_size is 64 there, 21 here", "new is true there, not set here"]);
+    }
+
+    #[test]
+    fn numbers_without_sense_are_refused() {
+        for options in [
+            Options { part_size: 0, ..Options::default() },
+            Options { samples_per_shard: 0, ..Options::default() },
+            Options { threads: Some(0), ..Options::default() },
+        ] {
+            assert!(options.check().is_err(), "{options:?}");
+        }
+        Options::default().check().unwrap();
+    }
+}

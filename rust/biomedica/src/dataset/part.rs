@@ -1,0 +1,281 @@
+//! One part in the making: its shards and tables under temporary names, until all of it can be published.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::file::{Output, Sealed, at};
+use super::manifest::{Counts, FileRecord, PartRecord};
+use super::plan::PartPlan;
+use super::store::Store;
+use super::table::TableFile;
+use crate::article::{Article, Chunk, Failure, Figure, Status};
+use crate::error::{Error, Reason, Result, Stage};
+use crate::image::Format;
+use crate::jats::Subset;
+use crate::shard::Tar;
+use crate::tables::{Articles, Failures, FigureRow, Figures, Pointer, write_json};
+
+/// A part that takes chunks, in the order of its packages.
+#[derive(Debug)]
+pub(super) struct Part {
+    plan: Arc<PartPlan>,
+    articles: TableFile<Articles>,
+    figures: TableFile<Figures>,
+    failures: TableFile<Failures>,
+    /// The shards that still take samples. Each holds one image format: Hugging Face `datasets` refuses a tar whose
+    /// first samples have members of different names, and takes every later sample to have the first one's.
+    open: BTreeMap<(Subset, Format), Shard>,
+    shards: BTreeMap<String, (FileRecord, Sealed)>,
+    next_shard: BTreeMap<Subset, u32>,
+    accessions: HashSet<String>,
+    /// The sources from which anything came.
+    heard_of: BTreeSet<String>,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+struct Shard {
+    path: Arc<str>,
+    tar: Tar<Output>,
+    samples: u64,
+}
+
+impl Part {
+    pub(super) fn create(store: &Store, plan: Arc<PartPlan>) -> Result<Self> {
+        let stem = PartRecord::stem(plan.number);
+        let counts = Counts { packages: plan.packages.len() as u64, input_bytes: plan.input_bytes, ..Counts::new() };
+        let mut part = Self {
+            articles: TableFile::create(store, format!("articles/{stem}.parquet"))?,
+            figures: TableFile::create(store, format!("figures/{stem}.parquet"))?,
+            failures: TableFile::create(store, format!("failures/{stem}.parquet"))?,
+            open: BTreeMap::new(),
+            shards: BTreeMap::new(),
+            next_shard: BTreeMap::new(),
+            accessions: HashSet::new(),
+            heard_of: BTreeSet::new(),
+            counts,
+            plan,
+        };
+        let plan = Arc::clone(&part.plan);
+        for failure in &plan.failures {
+            part.failure(failure)?;
+        }
+        Ok(part)
+    }
+
+    pub(super) fn plan(&self) -> &Arc<PartPlan> {
+        &self.plan
+    }
+
+    /// What is counted so far; its packages are those of which something was heard.
+    pub(super) fn so_far(&self) -> Counts {
+        let all = self.counts.packages.max(1);
+        let packages = (self.heard_of.len() as u64).min(all);
+        let share = u128::from(self.counts.input_bytes) * u128::from(packages) / u128::from(all);
+        Counts { packages, input_bytes: u64::try_from(share).unwrap_or(u64::MAX), ..self.counts.clone() }
+    }
+
+    /// Bytes of samples and finished tables written so far.
+    pub(super) fn num_bytes(&self) -> u64 {
+        let open: u64 = self.open.values().map(|shard| shard.tar.position()).sum();
+        open + self.shards.values().map(|(record, _)| record.num_bytes).sum::<u64>()
+    }
+
+    pub(super) fn add(&mut self, store: &Store, chunk: Chunk) -> Result<()> {
+        for failure in &chunk.failures {
+            self.failure(failure)?;
+        }
+        for article in &chunk.articles {
+            self.hear_of(&article.source);
+            if self.accessions.contains(&article.accession) {
+                self.failure(&duplicate(article))?;
+            } else {
+                self.accessions.insert(article.accession.clone());
+                self.article(store, article)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn article(&mut self, store: &Store, article: &Article) -> Result<()> {
+        let subset = article.jats.license.subset();
+        self.articles.push(article)?;
+        self.counts.articles += 1;
+        let mut json = Vec::new();
+        let mut pairs = 0;
+        for figure in &article.figures {
+            let pointer = match pair(figure) {
+                None => None,
+                Some(pair) => {
+                    if json.is_empty() {
+                        json = article_json(article, store.options().article_text)?;
+                    }
+                    pairs += 1;
+                    Some(self.sample(store, article, figure, pair, &json)?)
+                }
+            };
+            self.figures.push(FigureRow { article, figure, pointer: pointer.as_ref() })?;
+            *self.counts.statuses.entry(figure.status.as_str().to_owned()).or_default() += 1;
+        }
+        self.counts.figures += article.figures.len() as u64;
+        self.counts.pairs += pairs;
+        let sums = self.counts.subsets.entry(subset.as_str().to_owned()).or_default();
+        sums.articles += 1;
+        sums.figures += article.figures.len() as u64;
+        sums.pairs += pairs;
+        Ok(())
+    }
+
+    /// Writes a pair into the open shard of its kind and says where its image lies.
+    fn sample(
+        &mut self,
+        store: &Store,
+        article: &Article,
+        figure: &Figure,
+        pair: Pair<'_>,
+        json: &[u8],
+    ) -> Result<Pointer> {
+        let key = (article.jats.license.subset(), pair.format);
+        let mut shard = match self.open.remove(&key) {
+            Some(shard) => shard,
+            None => self.open_shard(store, key.0)?,
+        };
+        let id = &figure.image_id;
+        let name = format!("{id}.{}", pair.format.extension());
+        let pointer = Pointer {
+            shard: Arc::clone(&shard.path),
+            offset: shard.tar.next_offset(&name),
+            length: pair.bytes.len() as u64,
+        };
+        let mut object = vec![b'{'];
+        write_json::<Figures>(&mut object, FigureRow { article, figure, pointer: Some(&pointer) }, |_| true)?;
+        object.extend_from_slice(json);
+        object.push(b'}');
+        let members =
+            [(name, pair.bytes), (format!("{id}.txt"), pair.caption.as_bytes()), (format!("{id}.json"), &object)];
+        for (name, bytes) in members {
+            at(&store.path(&shard.path), shard.tar.append(&name, bytes))?;
+        }
+        shard.samples += 1;
+        if shard.samples >= store.options().samples_per_shard as u64 {
+            self.seal_shard(store, key.1, shard)?;
+        } else {
+            self.open.insert(key, shard);
+        }
+        Ok(pointer)
+    }
+
+    fn open_shard(&mut self, store: &Store, subset: Subset) -> Result<Shard> {
+        let number = self.next_shard.entry(subset).or_default();
+        let path = format!("shards/{subset}/{}-{number:04}.tar", PartRecord::stem(self.plan.number));
+        *number += 1;
+        let tar = Tar::new(Output::create(&store.path(&path))?);
+        Ok(Shard { path: path.into(), tar, samples: 0 })
+    }
+
+    fn seal_shard(&mut self, store: &Store, format: Format, shard: Shard) -> Result<()> {
+        let path = shard.path.to_string();
+        let sealed = at(&store.path(&path), shard.tar.finish())?.seal()?;
+        let record = record(&path, &sealed, shard.samples, Some(format));
+        self.shards.insert(path, (record, sealed));
+        Ok(())
+    }
+
+    fn failure(&mut self, failure: &Failure) -> Result<()> {
+        if let Some(source) = failure.error.source() {
+            self.hear_of(source);
+        }
+        self.failures.push(failure)?;
+        self.counts.failures += 1;
+        *self.counts.reasons.entry(failure.error.reason().as_str().to_owned()).or_default() += 1;
+        Ok(())
+    }
+
+    fn hear_of(&mut self, source: &str) {
+        if !self.heard_of.contains(source) {
+            self.heard_of.insert(source.to_owned());
+        }
+    }
+
+    /// Packages of which, or of a place within which, nothing was heard.
+    fn silent(&self) -> Vec<String> {
+        let heard = |package: &str| {
+            let mut from = self.heard_of.range::<str, _>((Bound::Included(package), Bound::Unbounded));
+            from.next().is_some_and(|source| source.starts_with(package))
+        };
+        self.plan.packages.iter().filter(|package| !heard(package)).cloned().collect()
+    }
+
+    /// Publishes the part: every file under its name, then the record. Until the record is there, the part is not.
+    pub(super) fn publish(mut self, store: &mut Store) -> Result<()> {
+        let plan = Arc::clone(&self.plan);
+        for package in self.silent() {
+            let detail = "the package gave neither an article nor a failure; this is a defect of biomedica";
+            let error = Error::new(Stage::Open, Reason::Internal, detail).in_source(package);
+            self.failure(&Failure { accession: None, error })?;
+        }
+        for ((_, format), shard) in std::mem::take(&mut self.open) {
+            self.seal_shard(store, format, shard)?;
+        }
+        if let Some(wrong) = self.counts.contradiction() {
+            return Err(Error::new(Stage::Write, Reason::Internal, format!("part {}: {wrong}", plan.number)));
+        }
+        let mut files = vec![self.articles.finish()?, self.figures.finish()?, self.failures.finish()?];
+        files.extend(self.shards.into_values());
+        store.clear(plan.number)?;
+        let mut records = Vec::with_capacity(files.len());
+        for (record, sealed) in files {
+            sealed.publish()?;
+            records.push(record);
+        }
+        store.record(PartRecord {
+            number: plan.number,
+            inputs: plan.inputs.clone(),
+            options: store.digest().to_owned(),
+            counts: self.counts,
+            files: records,
+        })
+    }
+}
+
+/// What a figure must have to become a sample.
+#[derive(Clone, Copy)]
+struct Pair<'a> {
+    format: Format,
+    bytes: &'a [u8],
+    caption: &'a str,
+}
+
+fn pair(figure: &Figure) -> Option<Pair<'_>> {
+    let image = figure.image.as_ref()?;
+    let caption = figure.jats.caption.as_deref()?;
+    (figure.status == Status::Ok).then_some(Pair { format: image.format?, bytes: &image.bytes, caption })
+}
+
+/// The article's members of a sample's JSON, each after a comma; `subset` is among the figure's already.
+fn article_json(article: &Article, with_text: bool) -> Result<Vec<u8>> {
+    let mut json = vec![b','];
+    let mut members = Vec::new();
+    write_json::<Articles>(&mut members, article, |name| name != "subset" && (with_text || name != "article_text"))?;
+    json.append(&mut members);
+    Ok(json)
+}
+
+fn duplicate(article: &Article) -> Failure {
+    let detail = format!("another article of this part is {} already", article.accession);
+    Failure {
+        accession: Some(article.accession.clone()),
+        error: Error::new(Stage::Write, Reason::Duplicate, detail).in_source(&article.source),
+    }
+}
+
+pub(super) fn record(path: &str, sealed: &Sealed, rows: u64, format: Option<Format>) -> FileRecord {
+    FileRecord {
+        path: path.to_owned(),
+        num_bytes: sealed.num_bytes,
+        sha256: sealed.sha256.clone(),
+        rows,
+        image_format: format.map(|format| format.as_str().to_owned()),
+    }
+}

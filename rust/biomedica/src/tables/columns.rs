@@ -1,0 +1,108 @@
+//! The columns of each table.
+
+use super::value::{PANEL, REFERENCE};
+use super::{Column, Kind, Pointer, Table, Value};
+use crate::article::{Article, Failure, Figure, Image};
+
+/// The articles table: one row an article.
+#[derive(Debug)]
+pub struct Articles;
+/// The figures table: one row a figure, paired or not.
+#[derive(Debug)]
+pub struct Figures;
+/// The failures table: one row for each thing that could not be read.
+#[derive(Debug)]
+pub struct Failures;
+
+/// What a row of the figures table is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct FigureRow<'a> {
+    /// The article that the figure belongs to.
+    pub article: &'a Article,
+    /// The figure.
+    pub figure: &'a Figure,
+    /// Where its bytes are, when it is in a shard.
+    pub pointer: Option<&'a Pointer>,
+}
+
+impl<'a> FigureRow<'a> {
+    fn image(&self, get: impl FnOnce(&'a Image) -> Value<'a>) -> Value<'a> {
+        self.figure.image.as_ref().map_or(Value::Null, get)
+    }
+}
+
+macro_rules! columns {
+    ($($name:literal: $kind:expr, $get:expr;)+) => { &[$(Column { name: $name, kind: $kind, get: $get },)+] };
+}
+
+impl Table for Figures {
+    type Row<'a> = FigureRow<'a>;
+    const COLUMNS: &'static [Column<Self>] = columns! {
+        "image_id": Kind::Text, |r| Value::Text(&r.figure.image_id);
+        "article_accession_id": Kind::Text, |r| Value::Text(&r.article.accession);
+        "image_figure_id": Kind::Text, |r| Value::text(r.figure.jats.id.as_deref());
+        "image_kind": Kind::Text, |r| Value::Text(r.figure.jats.kind.as_str());
+        "image_label": Kind::Text, |r| Value::text(r.figure.jats.label.as_deref());
+        "image_file_name": Kind::Text, |r| r.image(|image| Value::Text(&image.file_name));
+        "image_format": Kind::Text, |r| r.image(|image| Value::text(image.format.map(|f| f.as_str())));
+        "image_size": Kind::Ints, |r| r.image(|i| i.size.as_ref().map_or(Value::Null, |size| Value::Ints(size)));
+        "image_num_bytes": Kind::Int64, |r| r.image(|image| Value::int(Some(image.bytes.len())));
+        "image_hash": Kind::Text, |r| r.image(|image| Value::Hex(&image.hash));
+        "caption": Kind::Text, |r| Value::text(r.figure.jats.caption.as_deref());
+        "caption_source": Kind::Text, |r| Value::Text(r.figure.jats.caption_source.as_str());
+        "group_caption": Kind::Text, |r| Value::text(r.figure.jats.group_caption.as_deref());
+        "image_context": Kind::Texts, |r| Value::Texts(&r.figure.jats.context);
+        "image_panels": Kind::Records(PANEL), |_| Value::Null;
+        "in_sub_article": Kind::Bool, |r| Value::Bool(r.figure.jats.in_sub_article);
+        "status": Kind::Text, |r| Value::Text(r.figure.status.as_str());
+        "subset": Kind::Text, |r| Value::Text(r.article.jats.license.subset().as_str());
+        "shard": Kind::Text, |r| Value::text(r.pointer.map(|p| &*p.shard));
+        "shard_offset": Kind::Int64, |r| Value::int(r.pointer.map(|p| p.offset));
+        "shard_length": Kind::Int64, |r| Value::int(r.pointer.map(|p| p.length));
+    };
+}
+
+impl Table for Articles {
+    type Row<'a> = &'a Article;
+    const COLUMNS: &'static [Column<Self>] = columns! {
+        "article_accession_id": Kind::Text, |a| Value::Text(&a.accession);
+        "article_version": Kind::Int32, |a| Value::int(a.version);
+        "article_pmid": Kind::Text, |a| Value::text(a.jats.pmid.as_deref());
+        "article_doi": Kind::Text, |a| Value::text(a.jats.doi.as_deref());
+        "article_title": Kind::Text, |a| Value::text(a.jats.title.as_deref());
+        "article_journal": Kind::Text, |a| Value::text(a.jats.journal.as_deref());
+        "article_date": Kind::Text, |a| Value::text(a.jats.date.as_deref());
+        "article_type": Kind::Text, |a| Value::text(a.jats.article_type.as_deref());
+        "article_language": Kind::Text, |a| Value::text(a.jats.language.as_deref());
+        "article_authors": Kind::Texts, |a| Value::Texts(&a.jats.authors);
+        "article_abstract": Kind::Text, |a| Value::text(a.jats.abstract_text.as_deref());
+        "article_keywords": Kind::Texts, |a| Value::Texts(&a.jats.keywords);
+        "article_subject": Kind::Texts, |a| Value::Texts(&a.jats.subjects);
+        "article_mesh_terms": Kind::Texts, |_| Value::Null;
+        "article_license": Kind::Text, |a| Value::text(a.jats.license.code);
+        "article_license_url": Kind::Text, |a| Value::text(a.jats.license.url.as_deref());
+        "article_license_text": Kind::Text, |a| Value::text(a.jats.license.text.as_deref());
+        "license_conflict": Kind::Bool, |a| Value::Bool(a.jats.license.conflict);
+        "subset": Kind::Text, |a| Value::Text(a.jats.license.subset().as_str());
+        "article_citation": Kind::Text, |a| Value::text(a.jats.citation.as_deref());
+        "article_reference_count": Kind::Int32, |a| Value::int(Some(a.jats.references.len()));
+        "article_reference_ids": Kind::Texts, |a| Value::Texts(&a.jats.reference_ids);
+        "article_reference_list": Kind::Records(REFERENCE), |a| Value::References(&a.jats.references);
+        "article_text": Kind::Text, |a| Value::text(Some(a.jats.text.as_str()).filter(|text| !text.is_empty()));
+        "article_figure_count": Kind::Int32, |a| Value::int(Some(a.figures.len()));
+        "is_retracted": Kind::Bool, |a| Value::Bool(a.jats.is_retracted);
+        "source": Kind::Text, |a| Value::Text(&a.source);
+    };
+}
+
+impl Table for Failures {
+    type Row<'a> = &'a Failure;
+    const COLUMNS: &'static [Column<Self>] = columns! {
+        "source": Kind::Text, |f| Value::text(f.error.source());
+        "article_accession_id": Kind::Text, |f| Value::text(f.accession.as_deref());
+        "member": Kind::Text, |f| Value::text(f.error.member());
+        "stage": Kind::Text, |f| Value::Text(f.error.stage().as_str());
+        "reason": Kind::Text, |f| Value::Text(f.error.reason().as_str());
+        "detail": Kind::Text, |f| Value::Owned(f.error.detail());
+    };
+}
