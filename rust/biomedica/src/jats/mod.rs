@@ -1,10 +1,22 @@
 //! Articles in JATS XML and its NLM predecessors.
 
 mod article;
+mod context;
 pub mod date;
 pub mod encoding;
+mod enter;
 pub mod entity;
+mod float;
+mod formula;
+mod frame;
+mod front;
 pub mod license;
+mod mention;
+mod reader;
 pub mod slug;
+mod tag;
+mod text;
 
 pub use article::{Article, CaptionSource, Figure, FigureKind, License, Reference, Subset};
+pub use float::last_segment;
+pub use reader::parse;

@@ -1,0 +1,248 @@
+//! The paragraphs that mention figures.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::float::{Cluster, Floats, NONE};
+use crate::error::{Error, Reason, Result, Stage};
+
+/// Nodes and figures looked at for the mentions of one document; only an attack needs more.
+const MAX_STEPS: usize = 1 << 20;
+
+/// Where a paragraph stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The nearest node around it, or [`NONE`].
+    pub node: u32,
+    /// The node whose caption it is part of, or [`NONE`].
+    pub caption_of: u32,
+    /// Its sub-article.
+    pub scope: u32,
+    /// Its number by where paragraphs begin.
+    pub order: u32,
+    /// How many references were open before it.
+    pub open_xrefs: usize,
+}
+
+#[derive(Debug)]
+struct Xref {
+    /// Its `rid` attribute, in [`Mentions::rids`].
+    rids: Range<usize>,
+    /// Its text, in its paragraph.
+    start: usize,
+    end: usize,
+}
+
+#[derive(Debug)]
+struct Paragraph {
+    place: Place,
+    text: Range<usize>,
+    xrefs: Range<usize>,
+}
+
+/// All paragraphs with references, in one arena.
+#[derive(Debug, Default)]
+pub struct Mentions {
+    paragraphs: Vec<Paragraph>,
+    /// References of paragraphs that are read whole.
+    xrefs: Vec<Xref>,
+    /// References of paragraphs that are open, the inner ones last.
+    open: Vec<Xref>,
+    texts: String,
+    rids: String,
+    begun: u32,
+}
+
+impl Mentions {
+    /// The place of a paragraph that begins now.
+    pub fn begin(&mut self, node: u32, caption_of: u32, scope: u32) -> Place {
+        self.begun += 1;
+        Place { node, caption_of, scope, order: self.begun, open_xrefs: self.open.len() }
+    }
+
+    /// Begins a reference at `start` of the paragraph's text; returns its number.
+    pub fn begin_xref(&mut self, rids: &str, start: usize) -> usize {
+        let from = self.rids.len();
+        self.rids.push_str(rids);
+        self.open.push(Xref { rids: from..self.rids.len(), start, end: start });
+        self.open.len() - 1
+    }
+
+    /// Ends a reference at `end` of the paragraph's text.
+    pub fn end_xref(&mut self, xref: usize, end: usize) {
+        if let Some(xref) = self.open.get_mut(xref) {
+            xref.end = end;
+        }
+    }
+
+    /// Takes a paragraph that was read whole.
+    pub fn end(&mut self, place: Place, text: &str) {
+        let from = self.xrefs.len();
+        self.xrefs.extend(self.open.drain(place.open_xrefs.min(self.open.len())..));
+        if from < self.xrefs.len() && !text.is_empty() {
+            let start = self.texts.len();
+            self.texts.push_str(text);
+            let paragraph = Paragraph { place, text: start..self.texts.len(), xrefs: from..self.xrefs.len() };
+            self.paragraphs.push(paragraph);
+        }
+    }
+
+    /// The paragraphs that mention each figure, in document order.
+    pub(super) fn resolve(&self, floats: &Floats, figures: &[Cluster], max_bytes: u64) -> Result<Vec<Vec<String>>> {
+        let targets = Targets::new(floats, figures);
+        let mut contexts = vec![Vec::new(); figures.len()];
+        if targets.by_id.is_empty() {
+            return Ok(contexts);
+        }
+        let mut paragraphs: Vec<&Paragraph> = self.paragraphs.iter().collect();
+        paragraphs.sort_by_key(|paragraph| paragraph.place.order);
+        let mut budget = max_bytes;
+        let mut steps = 0;
+        // The paragraph that each figure was found in last, so that each counts once.
+        let mut seen = vec![0; figures.len()];
+        let mut nodes = Vec::new();
+        for paragraph in paragraphs {
+            let text = self.texts.get(paragraph.text.clone()).unwrap_or_default();
+            nodes.clear();
+            self.mentioned_nodes(paragraph, text, &targets, floats, &mut nodes, &mut steps)?;
+            for node in &nodes {
+                spend(&mut steps, targets.figures(*node).len())?;
+            }
+            for figure in nodes.iter().flat_map(|node| targets.figures(*node)) {
+                let (Some(cluster), Some(seen)) = (figures.get(*figure), seen.get_mut(*figure)) else { continue };
+                if *seen == paragraph.place.order || is_own_text(paragraph.place, cluster, floats) {
+                    continue;
+                }
+                *seen = paragraph.place.order;
+                budget = budget.checked_sub(text.len() as u64).ok_or_else(|| {
+                    Error::new(Stage::Figure, Reason::TooLarge, format!("mentions of more than {max_bytes} bytes"))
+                })?;
+                if let Some(context) = contexts.get_mut(*figure) {
+                    context.push(text.to_owned());
+                }
+            }
+        }
+        Ok(contexts)
+    }
+
+    /// The nodes that a paragraph mentions, by its references and by the ranges between them.
+    fn mentioned_nodes(
+        &self,
+        paragraph: &Paragraph,
+        text: &str,
+        targets: &Targets<'_>,
+        floats: &Floats,
+        nodes: &mut Vec<u32>,
+        steps: &mut usize,
+    ) -> Result<()> {
+        let scope = paragraph.place.scope;
+        let xrefs = self.xrefs.get(paragraph.xrefs.clone()).unwrap_or_default();
+        let mut previous: Option<(usize, u32)> = None;
+        for xref in xrefs {
+            let rids = self.rids.get(xref.rids.clone()).unwrap_or_default();
+            let first = nodes.len();
+            for rid in rids.split_ascii_whitespace() {
+                targets.nodes(rid, scope, floats, nodes);
+            }
+            spend(steps, nodes.len() - first)?;
+            let found = nodes.get(first).copied();
+            if let (Some((end, from)), Some(to)) = (previous, found) {
+                let spans = text.get(end..xref.start).is_some_and(means_range)
+                    && same(floats, from, to, |node| node.tag)
+                    && same(floats, from, to, |node| node.scope);
+                if spans && from < to {
+                    spend(steps, (to - from) as usize)?;
+                    nodes.extend((from + 1..to).filter(|between| {
+                        same(floats, from, *between, |node| node.tag) && same(floats, from, *between, |node| node.scope)
+                    }));
+                }
+            }
+            previous = last_of(rids, scope, targets, floats).map(|node| (xref.end, node));
+        }
+        Ok(())
+    }
+}
+
+fn spend(steps: &mut usize, cost: usize) -> Result<()> {
+    *steps = steps.saturating_add(cost);
+    if *steps > MAX_STEPS {
+        return Err(Error::new(Stage::Figure, Reason::TooLarge, "too many references to figures"));
+    }
+    Ok(())
+}
+
+/// The node that a range from this reference begins at: that of its last id.
+fn last_of(rids: &str, scope: u32, targets: &Targets<'_>, floats: &Floats) -> Option<u32> {
+    let mut nodes = Vec::new();
+    let rid = rids.split_ascii_whitespace().last()?;
+    targets.nodes(rid, scope, floats, &mut nodes);
+    nodes.first().copied()
+}
+
+fn same<T: PartialEq>(floats: &Floats, a: u32, b: u32, of: impl Fn(&super::float::Node) -> T) -> bool {
+    floats.node(a).map(&of).is_some_and(|a| floats.node(b).map(&of) == Some(a))
+}
+
+/// Whether the text between two references makes a range of them.
+fn means_range(between: &str) -> bool {
+    matches!(
+        between.trim(),
+        "-" | "\u{2010}"
+            | "\u{2011}"
+            | "\u{2012}"
+            | "\u{2013}"
+            | "\u{2014}"
+            | "\u{2015}"
+            | "\u{2212}"
+            | "to"
+            | "through"
+    )
+}
+
+/// Whether a paragraph is part of the figure itself: inside its element or graphic, or in the caption of its groups.
+fn is_own_text(place: Place, figure: &Cluster, floats: &Floats) -> bool {
+    let around = || std::iter::once(place.node).chain(floats.ancestors(place.node));
+    let is_own = |node: u32| node == figure.element || figure.nodes.contains(&node);
+    place.node != NONE && (around().any(is_own) || figure.groups.contains(&place.caption_of))
+}
+
+/// What can be mentioned.
+struct Targets<'a> {
+    by_id: HashMap<&'a str, Vec<u32>>,
+    figures: HashMap<u32, Vec<usize>>,
+}
+
+impl<'a> Targets<'a> {
+    fn new(floats: &'a Floats, clusters: &[Cluster]) -> Self {
+        let mut by_id: HashMap<&str, Vec<u32>> = HashMap::new();
+        for (number, node) in (0..).zip(&floats.nodes) {
+            if let Some(id) = node.id.as_deref() {
+                by_id.entry(id).or_default().push(number);
+            }
+        }
+        let mut figures: HashMap<u32, Vec<usize>> = HashMap::new();
+        for (index, cluster) in clusters.iter().enumerate() {
+            let element =
+                (cluster.element != NONE && !cluster.groups.contains(&cluster.element)).then_some(cluster.element);
+            for node in cluster.nodes.iter().chain(&element).chain(&cluster.groups) {
+                figures.entry(*node).or_default().push(index);
+            }
+        }
+        Self { by_id, figures }
+    }
+
+    /// Adds the nodes of this id: those in the same sub-article, else all.
+    fn nodes(&self, id: &str, scope: u32, floats: &Floats, nodes: &mut Vec<u32>) {
+        let Some(all) = self.by_id.get(id) else { return };
+        let is_near = |node: &&u32| floats.node(**node).is_some_and(|node| node.scope == scope);
+        if all.iter().any(|node| is_near(&node)) {
+            nodes.extend(all.iter().filter(is_near));
+        } else {
+            nodes.extend(all);
+        }
+    }
+
+    fn figures(&self, node: u32) -> &[usize] {
+        self.figures.get(&node).map_or(&[], Vec::as_slice)
+    }
+}

@@ -1,0 +1,398 @@
+//! One pass over the events of a document, with no tree of it: text goes to [`Frames`], floats to [`Floats`],
+//! references to figures to [`Mentions`], the rest to [`Front`].
+
+use std::borrow::Cow;
+
+use quick_xml::Reader as Events;
+use quick_xml::events::{BytesStart, Event};
+
+use super::article::{Article, Reference};
+use super::context::{self as ctx, Context};
+use super::encoding;
+use super::entity::{self, Definitions};
+use super::float::Floats;
+use super::formula::{self, Formula};
+use super::frame::{Frames, Role};
+use super::front::{Field, Front, unique};
+use super::mention::Mentions;
+use super::tag::Tag;
+use crate::error::{Error, Reason, Result, Stage};
+use crate::limits::Limits;
+
+/// Reads the first `article` of a document.
+///
+/// # Errors
+/// [`Stage::Xml`] when the document cannot be read to the article's end, with the byte offset in the decoded text;
+/// [`Stage::Figure`] when its figures refer to each other beyond the limits.
+pub fn parse(xml: &[u8], limits: &Limits) -> Result<Article> {
+    let text = encoding::decode(xml, limits)?;
+    let mut events = Events::from_str(&text);
+    events.config_mut().allow_dangling_amp = true;
+    let mut reader = Reader::new(limits);
+    loop {
+        let event = events.read_event().map_err(|error| malformed(&error, events.error_position()))?;
+        let offset = events.buffer_position();
+        match event {
+            Event::Text(text) => reader.text(&text),
+            Event::Start(element) => reader.start(&element).map_err(|error| error.at_offset(offset))?,
+            Event::End(_) => reader.end(),
+            Event::Empty(element) => {
+                reader.start(&element).map_err(|error| error.at_offset(offset))?;
+                reader.end();
+            }
+            Event::GeneralRef(name) => reader.reference(&name).map_err(|error| error.at_offset(offset))?,
+            Event::CData(text) => reader.text(&text),
+            Event::DocType(doctype) => {
+                reader.definitions = Definitions::parse(&doctype, limits).map_err(|error| error.at_offset(offset))?;
+            }
+            Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
+            Event::Eof => return Err(reader.ended_early(offset)),
+        }
+        if reader.is_done {
+            return reader.finish();
+        }
+    }
+}
+
+#[cold]
+fn malformed(error: &quick_xml::Error, offset: u64) -> Error {
+    let reason = match error {
+        quick_xml::Error::Syntax(_) => Reason::Truncated,
+        _ => Reason::Malformed,
+    };
+    Error::new(Stage::Xml, reason, error.to_string()).at_offset(offset)
+}
+
+/// What has to be done at the end of an element.
+pub(super) mod ends {
+    pub const FRAME: u8 = 1;
+    pub const NODE: u8 = 1 << 1;
+    pub const XREF: u8 = 1 << 2;
+    pub const FORMULA: u8 = 1 << 3;
+    pub const CONTRIB: u8 = 1 << 4;
+}
+
+/// An element that was begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Open {
+    pub tag: Tag,
+    pub context: Context,
+    pub ends: u8,
+    /// Number of the reference to end, with [`ends::XREF`].
+    pub xref: usize,
+}
+
+pub(super) struct Reader<'l> {
+    limits: &'l Limits,
+    pub open: Vec<Open>,
+    pub frames: Frames,
+    pub front: Front,
+    pub floats: Floats,
+    pub mentions: Mentions,
+    pub formulas: Vec<Formula>,
+    pub references: Vec<Reference>,
+    pub reference_ids: Vec<String>,
+    /// Sub-articles and `alternatives` begun so far.
+    pub scopes: u32,
+    pub alternatives: u32,
+    body: String,
+    definitions: Definitions,
+    entity_budget: usize,
+    /// Elements around the article.
+    outer: usize,
+    /// The last event was the end of an element.
+    follows_end: bool,
+    is_done: bool,
+}
+
+impl<'l> Reader<'l> {
+    fn new(limits: &'l Limits) -> Self {
+        Self {
+            limits,
+            open: Vec::new(),
+            frames: Frames::default(),
+            front: Front::default(),
+            floats: Floats::default(),
+            mentions: Mentions::default(),
+            formulas: Vec::new(),
+            references: Vec::new(),
+            reference_ids: Vec::new(),
+            scopes: 0,
+            alternatives: 0,
+            body: String::new(),
+            definitions: Definitions::default(),
+            entity_budget: limits.entity_bytes,
+            outer: 0,
+            follows_end: false,
+            is_done: false,
+        }
+    }
+
+    #[inline]
+    fn start(&mut self, element: &BytesStart<'_>) -> Result<()> {
+        let tag = Tag::of(element.name().0);
+        if self.open.len() + self.outer >= self.limits.xml_depth {
+            let detail = format!("elements nested deeper than {}", self.limits.xml_depth);
+            return Err(Error::new(Stage::Xml, Reason::TooDeep, detail));
+        }
+        let Some(&parent) = self.open.last() else {
+            return self.before_article(tag, element);
+        };
+        let mut open = Open { tag, context: parent.context, ends: 0, xref: 0 };
+        // Parts of a citation that follow each other with no punctuation between them are still parts.
+        if parent.context.is(ctx::CITATION) && self.follows_end && tag != Tag::Formatting {
+            self.frames.part(false);
+        }
+        self.follows_end = false;
+        if tag != Tag::Other {
+            if tag.is_block() {
+                self.frames.part(is_top(parent.tag));
+            }
+            self.enter(&parent, &mut open, element)?;
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    #[cold]
+    fn before_article(&mut self, tag: Tag, element: &BytesStart<'_>) -> Result<()> {
+        if tag != Tag::Article {
+            self.outer += 1;
+            return Ok(());
+        }
+        self.front.article_type = self.attribute(element, "article-type")?;
+        self.front.language = self.attribute(element, "lang")?;
+        self.frames.open(Role::Muted);
+        self.open.push(Open { tag, context: Context::ROOT, ends: 0, xref: 0 });
+        Ok(())
+    }
+
+    #[inline]
+    fn end(&mut self) {
+        let Some(open) = self.open.pop() else {
+            self.outer = self.outer.saturating_sub(1);
+            return;
+        };
+        let parent = self.open.last().map_or(Tag::Other, |parent| parent.tag);
+        if open.ends != 0 {
+            self.leave(&open, parent);
+        }
+        if open.tag.is_block() {
+            self.frames.part(is_top(parent));
+        }
+        self.follows_end = true;
+        if self.open.is_empty() {
+            self.is_done = true;
+        }
+    }
+
+    fn leave(&mut self, open: &Open, parent: Tag) {
+        if open.ends & ends::XREF != 0 {
+            self.mentions.end_xref(open.xref, self.frames.len());
+        }
+        if open.ends & ends::FORMULA != 0 {
+            self.formulas.pop();
+        }
+        if open.ends & ends::FRAME != 0 {
+            self.close_frame(parent);
+        }
+        if open.ends & ends::CONTRIB != 0 {
+            self.front.end_contrib();
+        }
+    }
+
+    fn close_frame(&mut self, parent: Tag) {
+        let Some((role, text)) = self.frames.close() else { return };
+        match role {
+            Role::Muted => {}
+            Role::Paragraph(place) => {
+                self.mentions.end(place, &text);
+                self.frames.part(is_top(parent));
+                if let Some(around) = self.frames.text() {
+                    around.push_collapsed(&text);
+                }
+            }
+            Role::Body => {
+                self.body = text;
+                return;
+            }
+            Role::Caption(node) => {
+                if let Some(node) = self.floats.nodes.get_mut(node as usize).filter(|_| !text.is_empty()) {
+                    node.caption.get_or_insert_with(|| text.clone());
+                }
+            }
+            Role::Label(node) => {
+                if let Some(node) = self.floats.nodes.get_mut(node as usize).filter(|_| !text.is_empty()) {
+                    node.label.get_or_insert_with(|| text.clone());
+                }
+            }
+            Role::Abstract { node, rank } => {
+                if let Some(rank) = rank {
+                    self.front.take_abstract(rank, &text);
+                }
+                let node = self.floats.nodes.get_mut(node as usize);
+                if let Some(node) = node.filter(|node| node.is_graphical && !text.is_empty()) {
+                    node.caption.get_or_insert_with(|| text.clone());
+                }
+            }
+            Role::Reference => {
+                if let Some(reference) = self.references.last_mut() {
+                    reference.citation.push_str(&text);
+                }
+            }
+            Role::Tex => self.end_tex(formula::tex(&text)),
+            Role::Field(field) => {
+                if let Some(around) = self.frames.text().filter(|_| field.is_inline()) {
+                    around.push_collapsed(&text);
+                }
+                self.end_field(field, &text);
+            }
+        }
+        self.frames.recycle(text);
+    }
+
+    fn end_field(&mut self, field: Field, text: &str) {
+        let Field::PubId(kind) = &field else { return self.front.take(field, text) };
+        let Some(reference) = self.references.last_mut().filter(|_| !text.is_empty()) else { return };
+        match kind.as_str() {
+            "pmid" => {
+                self.reference_ids.push(text.to_owned());
+                reference.pmid.get_or_insert_with(|| text.to_owned());
+            }
+            "doi" => {
+                reference.doi.get_or_insert_with(|| text.to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    fn end_tex(&mut self, tex: &str) {
+        let has_math = self.formulas.last().is_some_and(|formula| formula.has_math);
+        if let Some(text) = self.frames.text().filter(|_| !has_math) {
+            let start = text.len();
+            text.push(tex);
+            if let Some(formula) = self.formulas.last_mut() {
+                formula.tex.get_or_insert(start..text.len());
+            }
+        }
+    }
+
+    #[inline]
+    fn text(&mut self, text: &str) {
+        let Some(open) = self.open.last() else { return };
+        self.follows_end = false;
+        if open.context.is(ctx::MATH) {
+            return self.math_text(text);
+        }
+        if let Some(frame) = self.frames.text() {
+            frame.push(text);
+        }
+    }
+
+    /// Text of MathML is that of its tokens; the TeX that said the same goes.
+    fn math_text(&mut self, text: &str) {
+        let context = self.open.last().map_or(Context::ROOT, |open| open.context);
+        if !context.is(ctx::TOKEN) || context.is(ctx::ANNOTATION) {
+            return;
+        }
+        let Some(frame) = self.frames.text() else { return };
+        if let Some(formula) = self.formulas.last_mut().filter(|_| !text.trim().is_empty()) {
+            formula.has_math = true;
+            if let Some(tex) = formula.tex.take() {
+                frame.remove(tex);
+            }
+        }
+        frame.push(text);
+    }
+
+    #[inline]
+    fn reference(&mut self, name: &str) -> Result<()> {
+        if !self.open.is_empty() {
+            let text = self.resolve(name)?;
+            self.text(&text);
+        }
+        Ok(())
+    }
+
+    /// The text of a reference; one that is not known stays as written.
+    fn resolve(&mut self, name: &str) -> Result<Cow<'static, str>> {
+        if name.starts_with('#') {
+            if let Some(character) = entity::numeric(name) {
+                return Ok(Cow::Owned(character.to_string()));
+            }
+        } else if let Some(text) = self.definitions.expand(name, &mut self.entity_budget)? {
+            return Ok(Cow::Owned(text.into_owned()));
+        } else if let Some(text) = entity::named(name) {
+            return Ok(Cow::Borrowed(text));
+        }
+        Ok(Cow::Owned(format!("&{name};")))
+    }
+
+    /// The value of the attribute of this name, trimmed; none when it is absent or empty.
+    ///
+    /// Only `href` and `lang` are known by local name: HighWire puts its own `hwp:id` beside `id`.
+    pub fn attribute(&mut self, element: &BytesStart<'_>, name: &str) -> Result<Option<String>> {
+        for attribute in element.attributes().with_checks(false) {
+            let attribute = attribute.map_err(|error| Error::new(Stage::Xml, Reason::Malformed, error.to_string()))?;
+            let key = attribute.key.0;
+            let local = key.rsplit_once(':').map_or(key, |(_, local)| local);
+            if key == name || local == name && matches!(name, "href" | "lang") {
+                let value = self.unescape(&attribute.value)?;
+                let value = value.trim();
+                return Ok((!value.is_empty()).then(|| value.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn unescape<'v>(&mut self, value: &'v str) -> Result<Cow<'v, str>> {
+        if !value.contains('&') {
+            return Ok(Cow::Borrowed(value));
+        }
+        let mut text = String::with_capacity(value.len());
+        let mut rest = value;
+        while let Some((before, after)) = rest.split_once('&') {
+            text.push_str(before);
+            match after.split_once(';').filter(|(name, _)| !name.is_empty() && !name.contains('&')) {
+                Some((name, after)) => {
+                    text.push_str(&self.resolve(name)?);
+                    rest = after;
+                }
+                None => {
+                    text.push('&');
+                    rest = after;
+                }
+            }
+        }
+        text.push_str(rest);
+        Ok(Cow::Owned(text))
+    }
+
+    #[cold]
+    fn ended_early(&self, offset: u64) -> Error {
+        let error = if self.open.is_empty() && self.outer == 0 {
+            Error::new(Stage::Xml, Reason::NoArticle, "no <article> element in the document")
+        } else {
+            let open = self.open.len() + self.outer;
+            Error::new(Stage::Xml, Reason::Truncated, format!("the document ends with {open} elements open"))
+        };
+        error.at_offset(offset)
+    }
+
+    fn finish(self) -> Result<Article> {
+        let figures = self.floats.figures(&self.mentions, self.limits.xml_bytes)?;
+        Ok(Article {
+            references: self.references,
+            reference_ids: unique(self.reference_ids),
+            text: self.body,
+            figures,
+            ..self.front.finish()
+        })
+    }
+}
+
+/// Whether what stands directly in this element is a block of its own line.
+#[inline]
+fn is_top(parent: Tag) -> bool {
+    matches!(parent, Tag::Body | Tag::Sec)
+}
