@@ -1,1 +1,379 @@
 //! Many threads, one order.
+//!
+//! Workers take units of packages in turn and read them into chunks; the consumer gets the chunks in the order of the
+//! input, whatever the number of threads. What is read ahead is bounded: a worker that is too far ahead waits. A large
+//! package hands batches of its articles to workers that have nothing else to do.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::article::{self, Chunk, Failure};
+use crate::error::{Error, Reason, Result, Stage};
+use crate::limits::Limits;
+use crate::package::{self, Files, Package, Scratch};
+
+/// A batch is read into one chunk: so many articles, or so many bytes of their files, whichever comes first.
+const BATCH_ARTICLES: usize = 64;
+const BATCH_BYTES: u64 = 8 << 20;
+/// Chunks of one unit that may wait for the consumer.
+const MAX_WAITING: usize = 4;
+
+/// How a pipeline reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Worker threads; at least one is started.
+    pub threads: usize,
+    /// Bounds on what input may cost.
+    pub limits: Limits,
+    /// Images with a side of fewer pixels make no pairs.
+    pub min_size: u32,
+}
+
+/// A run of packages that one worker reads.
+#[derive(Debug)]
+pub struct Unit<T> {
+    /// What the consumer wants to know about the unit's chunks.
+    pub tag: T,
+    /// The packages, in order.
+    pub packages: Vec<Package>,
+}
+
+/// What a worker makes of one package's articles: files to read, or what went wrong before.
+type Batch = Vec<(Arc<str>, Result<Files>)>;
+
+struct Job {
+    unit: u64,
+    chunk: usize,
+    batch: Batch,
+}
+
+struct Slot<T> {
+    tag: T,
+    /// Chunks in order; none where a worker is still at it.
+    chunks: VecDeque<Option<Chunk>>,
+    /// Number of the first of `chunks`.
+    first: usize,
+    is_complete: bool,
+}
+
+enum Entry<T> {
+    Unit(Slot<T>),
+    Error(Error),
+}
+
+struct State<T> {
+    entries: VecDeque<Entry<T>>,
+    /// Number of the first of `entries`.
+    first: u64,
+    jobs: VecDeque<Job>,
+    idle: usize,
+    is_pulling: bool,
+    is_drained: bool,
+    is_stopped: bool,
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    input: Mutex<Box<dyn Iterator<Item = Result<Unit<T>>> + Send>>,
+    options: Options,
+}
+
+/// Reads units of packages on several threads and yields their chunks in order.
+///
+/// Every unit yields at least one chunk. An error of the input is yielded in its place. Dropping the reader stops the
+/// workers and waits for them.
+pub struct Reader<T: Send + 'static> {
+    shared: Arc<Shared<T>>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl<T: Clone + Send + 'static> Reader<T> {
+    /// Starts the workers.
+    pub fn new(units: impl Iterator<Item = Result<Unit<T>>> + Send + 'static, options: Options) -> Self {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                entries: VecDeque::new(),
+                first: 0,
+                jobs: VecDeque::new(),
+                idle: 0,
+                is_pulling: false,
+                is_drained: false,
+                is_stopped: false,
+            }),
+            changed: Condvar::new(),
+            input: Mutex::new(Box::new(units)),
+            options,
+        });
+        let start = |_| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.work())
+        };
+        let workers = (0..options.threads.max(1)).map(start).collect();
+        Self { shared, workers }
+    }
+
+    /// The next chunk if there is one within `timeout`: `None` when the time is up, `Some(None)` at the end.
+    pub fn next_within(&mut self, timeout: Duration) -> Option<Option<Result<(T, Chunk)>>> {
+        let deadline = Instant::now() + timeout;
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(item) = state.pop() {
+                self.shared.changed.notify_all();
+                return Some(Some(item));
+            }
+            if state.entries.is_empty() && state.is_drained {
+                return Some(None);
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            state = self.shared.wait(state, left);
+        }
+    }
+}
+
+impl<T: Clone + Send + 'static> Iterator for Reader<T> {
+    type Item = Result<(T, Chunk)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.next_within(Duration::from_secs(3600)) {
+                return item;
+            }
+        }
+    }
+}
+
+impl<T: Send + 'static> Drop for Reader<T> {
+    fn drop(&mut self) {
+        self.shared.lock().is_stopped = true;
+        self.shared.changed.notify_all();
+        for worker in self.workers.drain(..) {
+            // A worker catches what panics in it; should one end so all the same, there is nobody left to tell.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl<T: Clone> State<T> {
+    fn slot(&mut self, unit: u64) -> Option<&mut Slot<T>> {
+        let index = usize::try_from(unit.checked_sub(self.first)?).ok()?;
+        match self.entries.get_mut(index)? {
+            Entry::Unit(slot) => Some(slot),
+            Entry::Error(_) => None,
+        }
+    }
+
+    /// Takes the next item in order, if a worker is through with it.
+    fn pop(&mut self) -> Option<Result<(T, Chunk)>> {
+        loop {
+            match self.entries.front_mut()? {
+                Entry::Unit(slot) => match slot.chunks.front_mut() {
+                    Some(chunk) => {
+                        let chunk = chunk.take()?;
+                        slot.chunks.pop_front();
+                        slot.first += 1;
+                        return Some(Ok((slot.tag.clone(), chunk)));
+                    }
+                    None if slot.is_complete => {}
+                    None => return None,
+                },
+                Entry::Error(_) => {}
+            }
+            self.first += 1;
+            if let Some(Entry::Error(error)) = self.entries.pop_front() {
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+enum Task<T> {
+    Job(Job),
+    Unit(u64, Unit<T>),
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // A panic never happens with the lock held, so what it guards is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'s>(&'s self, state: MutexGuard<'s, State<T>>, timeout: Duration) -> MutexGuard<'s, State<T>> {
+        let (state, _) = self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner);
+        state
+    }
+}
+
+impl<T: Clone> Shared<T> {
+    fn work(&self) {
+        let mut scratch = Scratch::default();
+        while let Some(task) = self.next_task() {
+            match task {
+                Task::Job(job) => self.run(job),
+                Task::Unit(number, unit) => self.read_unit(number, unit, &mut scratch),
+            }
+        }
+    }
+
+    /// Units that may be read ahead: one for each worker, and one ready.
+    fn window(&self) -> usize {
+        self.options.threads.max(1) + 1
+    }
+
+    fn next_task(&self) -> Option<Task<T>> {
+        let mut state = self.lock();
+        loop {
+            if state.is_stopped {
+                return None;
+            }
+            if let Some(job) = state.jobs.pop_front() {
+                return Some(Task::Job(job));
+            }
+            if !state.is_drained && !state.is_pulling && state.entries.len() < self.window() {
+                state.is_pulling = true;
+                drop(state);
+                let task = self.pull();
+                state = self.lock();
+                state.is_pulling = false;
+                self.changed.notify_all();
+                if let Some((entry, unit)) = task {
+                    let number = state.first + state.entries.len() as u64;
+                    state.entries.push_back(entry);
+                    match unit {
+                        Some(unit) => return Some(Task::Unit(number, unit)),
+                        None => continue,
+                    }
+                }
+                state.is_drained = true;
+                continue;
+            }
+            if state.is_drained && state.entries.iter().all(|e| !matches!(e, Entry::Unit(slot) if !slot.is_complete)) {
+                return None;
+            }
+            state.idle += 1;
+            state = self.wait(state, Duration::from_secs(3600));
+            state.idle -= 1;
+        }
+    }
+
+    fn pull(&self) -> Option<(Entry<T>, Option<Unit<T>>)> {
+        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = catch_unwind(AssertUnwindSafe(|| input.next()));
+        match next.unwrap_or_else(|panic| Some(Err(internal(panic.as_ref())))) {
+            None => None,
+            Some(Err(error)) => Some((Entry::Error(error), None)),
+            Some(Ok(unit)) => {
+                let slot = Slot { tag: unit.tag.clone(), chunks: VecDeque::new(), first: 0, is_complete: false };
+                Some((Entry::Unit(slot), Some(unit)))
+            }
+        }
+    }
+
+    fn read_unit(&self, number: u64, unit: Unit<T>, scratch: &mut Scratch) {
+        let mut batch = Batch::new();
+        let mut bytes = 0;
+        for package in &unit.packages {
+            let source: Arc<str> = package.path.to_string_lossy().into();
+            let read = catch_unwind(AssertUnwindSafe(|| {
+                package::read(package, &self.options.limits, scratch, &mut |files| {
+                    bytes += files.as_ref().map_or(0, Files::num_bytes);
+                    batch.push((Arc::clone(&source), files));
+                    if batch.len() >= BATCH_ARTICLES || bytes >= BATCH_BYTES {
+                        bytes = 0;
+                        self.submit(number, std::mem::take(&mut batch));
+                    }
+                    if self.lock().is_stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                });
+            }));
+            if let Err(panic) = read {
+                *scratch = Scratch::default();
+                batch.push((source, Err(internal(panic.as_ref()))));
+            }
+        }
+        self.submit(number, batch);
+        if let Some(slot) = self.lock().slot(number) {
+            slot.is_complete = true;
+        }
+        self.changed.notify_all();
+    }
+
+    /// Has a batch read: by an idle worker if there is one, else here. Waits, helping others, while too much is ready.
+    fn submit(&self, unit: u64, batch: Batch) {
+        let mut state = self.lock();
+        let chunk = loop {
+            if state.is_stopped {
+                return;
+            }
+            let Some(slot) = state.slot(unit) else { return };
+            if slot.chunks.len() < MAX_WAITING {
+                slot.chunks.push_back(None);
+                break slot.first + slot.chunks.len() - 1;
+            }
+            if let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                self.run(job);
+                state = self.lock();
+            } else {
+                state = self.wait(state, Duration::from_secs(3600));
+            }
+        };
+        let job = Job { unit, chunk, batch };
+        if state.idle > state.jobs.len() {
+            state.jobs.push_back(job);
+            drop(state);
+            self.changed.notify_all();
+        } else {
+            drop(state);
+            self.run(job);
+        }
+    }
+
+    fn run(&self, job: Job) {
+        let chunk = read_batch(job.batch, &self.options);
+        let mut state = self.lock();
+        if let Some(slot) = state.slot(job.unit) {
+            let first = slot.first;
+            if let Some(place) = slot.chunks.get_mut(job.chunk - first) {
+                *place = Some(chunk);
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+}
+
+fn read_batch(batch: Batch, options: &Options) -> Chunk {
+    let mut chunk = Chunk::default();
+    for (source, files) in batch {
+        let files = match files {
+            Ok(files) => files,
+            Err(error) => {
+                chunk.failures.push(Failure { accession: None, error: error.in_source(&*source) });
+                continue;
+            }
+        };
+        let join = || article::join(&files, &source, &options.limits, options.min_size);
+        match catch_unwind(AssertUnwindSafe(join)) {
+            Ok((article, failures)) => {
+                chunk.articles.extend(article);
+                chunk.failures.extend(failures);
+            }
+            Err(panic) => {
+                let error = internal(panic.as_ref()).in_source(&*source);
+                chunk.failures.push(Failure { accession: None, error });
+            }
+        }
+    }
+    chunk
+}
+
+#[cold]
+fn internal(panic: &(dyn std::any::Any + Send)) -> Error {
+    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let detail = format!("a defect of this library, please report it: {}", message.unwrap_or("panicked"));
+    Error::new(Stage::Open, Reason::Internal, detail)
+}

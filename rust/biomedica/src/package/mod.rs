@@ -81,6 +81,13 @@ pub struct Files {
     pub others: Arc<[File]>,
 }
 
+impl Files {
+    /// Size of all files together.
+    pub fn num_bytes(&self) -> u64 {
+        self.xml.num_bytes() + self.others.iter().map(File::num_bytes).sum::<u64>()
+    }
+}
+
 /// What is used again from package to package: one for each thread.
 pub struct Scratch {
     decompressor: libdeflater::Decompressor,

@@ -6,6 +6,7 @@ mod jats_front;
 mod jats_hostile;
 mod jats_mentions;
 mod jats_text;
+mod pipeline;
 
 /// Documents of the least that a test needs.
 mod document {

@@ -1,10 +1,15 @@
 //! An article of a package: its JATS document joined with its image files.
 
+mod join;
+mod lookup;
+
 use arrow_buffer::Buffer;
 
 use crate::error::{Error, words};
 use crate::image::Format;
 use crate::jats;
+
+pub use join::{join, without_images};
 
 /// One article, ready for the tables and the shards.
 #[derive(Debug, Clone)]
