@@ -162,6 +162,7 @@ fn public_domain_is_cc0_only_when_it_is_dedicated() {
             ("Creative Commons Public Domain Dedication waiver", Some("CC0")),
             ("CC 0", Some("CC0")),
             ("Creative Commons Public Domain Mark 1.0", None),
+            ("the Creative Commons Public Domain Declaration, which stipulates", None),
             ("Publication of EHP lies in the public domain", None),
         ],
     );
