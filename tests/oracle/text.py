@@ -1,0 +1,137 @@
+"""DESIGN.md section 4, "Text": what an element says, as one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from oracle.document import Element, ancestors, collapse, name_of
+
+BLOCKS = frozenset(
+    "p title label list list-item def-list def-item term def disp-formula disp-quote statement speech verse-line "
+    "preformat code table tr td th sec caption break hr".split()
+)
+FLOATS = frozenset(
+    "fig fig-group table-wrap table-wrap-group boxed-text chem-struct-wrap supplementary-material fn graphic media".split()
+)
+NO_TEXT = frozenset("alt-text long-desc object-id permissions attrib".split())
+LEFT_OUT = FLOATS | NO_TEXT
+MATH_TOKENS = frozenset("mi mn mo mtext ms".split())
+ANNOTATIONS = frozenset({"annotation", "annotation-xml"})
+_TEX_DOCUMENT = re.compile(r"\\begin\{document\}(.*?)\\end\{document\}", re.DOTALL)
+_TEX_ENCLOSURES = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of text, or the start or end of an `xref` (then without text)."""
+
+    text: str = ""
+    xref_start: Element | None = None
+    xref_end: Element | None = None
+
+
+def math_text(math: Element) -> str:
+    """The tokens of a MathML element, joined with nothing."""
+    if name_of(math) in ANNOTATIONS:
+        return ""
+    if name_of(math) in MATH_TOKENS:
+        return "".join(str(text) for text in math.itertext())
+    return "".join(math_text(child) for child in math)
+
+
+def tex_text(tex: Element) -> str:
+    """The TeX source between `document`'s ends, without what encloses it."""
+    source = "".join(str(text) for text in tex.itertext())
+    document = _TEX_DOCUMENT.search(source)
+    source = collapse(document.group(1) if document else source)
+    for start, end in _TEX_ENCLOSURES:
+        inner = source[len(start) : len(source) - len(end)]
+        encloses = source.startswith(start) and source.endswith(end) and len(source) >= len(start) + len(end)
+        if encloses and start not in inner and end not in inner:
+            return inner
+    return source
+
+
+def formula_around(tex: Element) -> Element | None:
+    """The formula that a `tex-math` belongs to: `disp-formula` or `inline-formula`, else `alternatives`."""
+    around = {name: None for name in ("disp-formula", "inline-formula", "alternatives")}
+    nearest = [ancestor for ancestor in ancestors(tex) if name_of(ancestor) in around]
+    formulas = [element for element in nearest if name_of(element) != "alternatives"]
+    return next(iter(formulas or nearest), None)
+
+
+def has_mathml_beside(tex: Element) -> bool:
+    """Whether the same formula is given in MathML, so that the TeX is a repetition."""
+    formula = formula_around(tex)
+    return formula is not None and any(collapse(math_text(math)) for math in formula.iter("math"))
+
+
+def pieces(element: Element, extra_blocks: frozenset[str], left_out: frozenset[str]) -> Iterator[Piece]:
+    """The content of an element in order; the element itself adds no boundary and is never left out."""
+    if element.text:
+        yield Piece(element.text)
+    for child in element:
+        yield from child_pieces(child, extra_blocks, left_out)
+        if child.tail:
+            yield Piece(child.tail)
+
+
+def child_pieces(child: Element, extra_blocks: frozenset[str], left_out: frozenset[str]) -> Iterator[Piece]:
+    """What one element adds to the text around it."""
+    name = name_of(child)
+    if name in left_out:
+        return
+    if name == "math":
+        yield Piece(math_text(child))
+    elif name == "tex-math":
+        if not has_mathml_beside(child):
+            yield Piece(tex_text(child))
+    elif name in BLOCKS or name in extra_blocks:
+        yield Piece(" ")
+        yield from pieces(child, extra_blocks, left_out)
+        yield Piece(" ")
+    elif name == "xref":
+        yield Piece(xref_start=child)
+        yield from pieces(child, extra_blocks, left_out)
+        yield Piece(xref_end=child)
+    else:
+        yield from pieces(child, extra_blocks, left_out)
+
+
+def element_pieces(element: Element) -> Iterator[Piece]:
+    """The pieces of an ordinary element's text."""
+    return pieces(element, frozenset(), LEFT_OUT)
+
+
+def text_of(element: Element, *, blocks: str = "", without: str = "") -> str:
+    """The element's text in one line.
+
+    Args:
+        element: Whose text; its own name plays no part.
+        blocks: Names that are blocks here besides the usual ones.
+        without: Names that are left out here besides the usual ones.
+    """
+    found = pieces(element, frozenset(blocks.split()), LEFT_OUT | frozenset(without.split()))
+    return collapse("".join(piece.text for piece in found))
+
+
+def first_text(elements: list[Element]) -> str | None:
+    """The text of the first element that has any."""
+    return next((text for element in elements if (text := text_of(element))), None)
+
+
+def body_lines(container: Element) -> Iterator[str]:
+    """One line for each outermost text block; sections are opened, floats, labels and reference lists passed over."""
+    for child in container:
+        name = name_of(child)
+        if name in LEFT_OUT or name in {"label", "ref-list", "sub-article", "response"}:
+            continue
+        if name in BLOCKS and name != "sec":
+            if line := text_of(child):
+                yield line
+        elif name == "tex-math" or name == "math":
+            continue
+        else:
+            yield from body_lines(child)
