@@ -1,16 +1,20 @@
-"""From bytes to a tree whose names are plain: entities resolved, namespaces dropped, NLM 2.x names renamed."""
+"""From bytes to a tree whose names are plain: entities resolved, namespaces dropped, NLM 2.x names renamed.
+
+lxml reads the XML; the tree is then copied into objects of our own, because lxml makes a new object for an element each
+time it is asked for one, and much here rests on elements being the same.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from html.entities import html5
 
-from lxml import etree
-
-Element = etree._Element  # noqa: SLF001 - lxml exports no public name for it
+from lxml import etree  # type: ignore[import-untyped]
 
 WHITE_SPACE = "\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 PREDEFINED = frozenset({"lt", "gt", "amp", "apos", "quot"})
 SUCCESSORS = {
     "floats-wrap": "floats-group",
@@ -25,6 +29,36 @@ _INTERNAL_ENTITY = re.compile(r"<!ENTITY\s+([^\s%]+)\s+[\"']")
 _NAMED = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|&([A-Za-z_:][\w.:\-]*);", re.DOTALL)
 _DECLARATION = re.compile(r"\A\ufeff?<\?xml[^>]*\?>")
 _ENCODING = re.compile(rb"\A<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._\-]+)[\"']")
+
+
+@dataclass(eq=False)
+class Element:
+    """An element with its text as lxml divides it: `text` before the first child, `tail` after the element."""
+
+    name: str
+    attributes: dict[str, str]
+    text: str
+    tail: str
+    parent: Element | None
+    children: list[Element] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Element]:
+        """The child elements."""
+        return iter(self.children)
+
+    def iter(self, *names: str) -> Iterator[Element]:
+        """This element and all below it in document order, of these names if any are given."""
+        if not names or self.name in names:
+            yield self
+        for child in self.children:
+            yield from child.iter(*names)
+
+    def itertext(self) -> Iterator[str]:
+        """All text inside."""
+        yield self.text
+        for child in self.children:
+            yield from child.itertext()
+            yield child.tail
 
 
 def collapse(text: str) -> str:
@@ -74,26 +108,39 @@ def read_tree(xml: bytes) -> Element:
         huge_tree=True,
     )
     root = etree.fromstring(resolve_named_entities(decode(xml)).encode(), parser)
-    for element in root.iter():
-        name = str(element.tag).rsplit("}", 1)[-1].rsplit(":", 1)[-1]
-        element.tag = SUCCESSORS.get(name, name)
-    article = next(root.iter("article"), None)
+    article = next(copy(root).iter("article"), None)
     if article is None:
         raise ValueError("no article element")
     return article
 
 
+def local_name(name: str) -> str:
+    """A name without its namespace, also of a prefix that was never declared."""
+    return name.rsplit("}", 1)[-1].rsplit(":", 1)[-1]
+
+
+def attribute_name(name: str) -> str:
+    """Of attributes only `href` and `xml:lang` may have a namespace: HighWire's `hwp:id` is no `id`."""
+    return local_name(name) if local_name(name) == "href" or name == XML_LANG else name
+
+
+def copy(source: etree._Element, parent: Element | None = None) -> Element:  # noqa: SLF001 - lxml has no public name
+    """Our own element, and all below it, for one of lxml's."""
+    name = local_name(str(source.tag))
+    attributes = {attribute_name(str(key)): str(value) for key, value in source.attrib.items()}
+    element = Element(SUCCESSORS.get(name, name), attributes, source.text or "", source.tail or "", parent)
+    element.children = [copy(child, element) for child in source]
+    return element
+
+
 def name_of(element: Element) -> str:
     """The element's local name."""
-    return str(element.tag)
+    return element.name
 
 
 def attribute(element: Element, name: str) -> str | None:
-    """The trimmed value of the attribute with this local name; an empty one is none."""
-    for key, value in element.attrib.items():
-        if str(key).rsplit("}", 1)[-1].rsplit(":", 1)[-1] == name:
-            return collapse(str(value)) or None
-    return None
+    """The trimmed value of an attribute; an empty one is none."""
+    return collapse(element.attributes.get(name, "")) or None
 
 
 def children(element: Element, *names: str) -> list[Element]:
@@ -103,7 +150,10 @@ def children(element: Element, *names: str) -> list[Element]:
 
 def ancestors(element: Element) -> Iterator[Element]:
     """The elements around this one, the nearest first, up to the root."""
-    return element.iterancestors()
+    around = element.parent
+    while around is not None:
+        yield around
+        around = around.parent
 
 
 def is_within(element: Element, container: Element) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from oracle.document import Element, ancestors, attribute, children, name_of, sub_article_of
-from oracle.text import first_text, text_of
+from oracle.text import LEFT_OUT, first_text, text_of
 
 GROUPS = frozenset({"fig-group", "table-wrap-group"})
 KINDS = {
@@ -190,8 +190,6 @@ def abstract_paragraphs(figure: Graphics) -> str | None:
 
 def outermost_paragraphs(container: Element) -> list[Element]:
     """The `p` elements of a container, neither those inside another `p` nor those of floats."""
-    from oracle.text import LEFT_OUT
-
     found: list[Element] = []
     for child in container:
         if name_of(child) == "p":

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 from oracle.document import Element, ancestors, attribute, children, name_of, sub_article_of
-from oracle.text import first_text, text_of
+from oracle.text import LEFT_OUT, first_text, text_of
 
 NOT_THE_ABSTRACT = frozenset("graphical toc teaser summary key-points executive-summary".split())
 CITATIONS = frozenset("mixed-citation element-citation nlm-citation citation citation-alternatives note".split())
-STRUCTURED = frozenset("element-citation nlm-citation person-group name date".split())
 
 
 def unique(values: list[str]) -> list[str]:
@@ -51,19 +50,29 @@ def journal_of(front: Element | None) -> str | None:
 
 
 def authors_of(meta: Element | None) -> list[str]:
-    """The authors' names; a collaboration under its own name, not by its members."""
+    """The authors' names; a collaboration under its own name, not by its members.
+
+    Texture writes `contrib-type="person"` and says `author` at the group, so the group's type counts too.
+    """
     if meta is None:
         return []
     names: list[str] = []
     for contributor in meta.iter("contrib"):
-        kind = (attribute(contributor, "contrib-type") or "author").lower()
         inside = {name_of(around) for around in ancestors(contributor)}
-        if kind != "author" or "collab" in inside or "contrib-group" not in inside:
+        if not is_author(contributor) or "collab" in inside or "contrib-group" not in inside:
             continue
         for child in contributor:
             if name := contributor_name(child):
                 names.append(name)
     return names
+
+
+def is_author(contributor: Element) -> bool:
+    """Whether the contributor or its group is of type author, or neither says what it is."""
+    own = attribute(contributor, "contrib-type")
+    around = contributor.parent
+    group = None if around is None else attribute(around, "content-type")
+    return (own or "author").lower() == "author" or (own == "person" and (group or "").lower() in {"author", "authors"})
 
 
 def contributor_name(element: Element) -> str | None:
@@ -99,8 +108,6 @@ def is_other_than_abstract(abstract_type: str) -> bool:
 
 def text_of_parts(abstract: Element, kept: list[Element]) -> str:
     """The text of some children of an abstract, one after the other."""
-    from oracle.text import LEFT_OUT
-
     return " ".join(text for child in kept if name_of(child) not in LEFT_OUT and (text := text_of(child)))
 
 
@@ -135,7 +142,7 @@ def citation_of(journal: str | None, date: str | None, meta: Element | None) -> 
     number = (volume or "") + (f"({issue})" if issue else "")
     pages = (f"{first}-{last}" if last and last != first else first) if first else location
     tail = ";".join(part for part in (year, number) if part) + (f":{pages}" if pages else "")
-    return ". ".join(part for part in (journal, tail) if part) or None
+    return ". ".join(part for part in (journal, tail) if part) if journal or year else None
 
 
 def is_retracted(article: Element, front: Element | None) -> bool:
@@ -173,11 +180,8 @@ def reference_ids_of(article: Element) -> list[str]:
 
 
 def citation_text(element: Element) -> str:
-    """A citation in one line; where it is made of elements only, they stand apart."""
+    """A citation in one line."""
     if name_of(element) == "citation-alternatives":
         choices = children(element, "mixed-citation") or list(element)
         return citation_text(choices[0]) if choices else ""
-    own = (element.text or "") + "".join(child.tail or "" for child in element)
-    if name_of(element) in STRUCTURED or (name_of(element) == "citation" and not own.strip()):
-        return " ".join(text for child in element if (text := citation_text(child)))
-    return text_of(element)
+    return text_of(element, apart=True)

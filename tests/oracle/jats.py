@@ -40,14 +40,13 @@ def parse_article(xml: bytes) -> dict[str, object]:
         lxml.etree.XMLSyntaxError: The document is not well-formed.
     """
     article = read_tree(xml)
-    alive = list(article.getroottree().iter())  # lxml makes new objects for elements that nobody holds; `is` needs one
     front = next(iter(children(article, "front")), None)
     meta = next(iter(child_path(front, "article-meta")), None)
     journal, date, license_ = journal_of(front), date_of(meta), license_of(meta)
     candidates = paragraphs(article)
     figures = [figure_row(figure, context_of(figure, candidates)) for figure in find_graphics(article)]
     references = references_of(article)
-    columns: dict[str, object] = {
+    return {
         "article_accession_id": accession_of(meta),
         "article_pmid": article_id(meta, "pmid"),
         "article_doi": article_id(meta, "doi"),
@@ -74,5 +73,3 @@ def parse_article(xml: bytes) -> dict[str, object]:
         "is_retracted": is_retracted(article, front),
         "figures": figures,
     }
-    del alive
-    return columns

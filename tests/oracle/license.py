@@ -23,7 +23,8 @@ _WORD = (
     r"(?:attribution|by|non[\s\u2010-\u2015\-]?commercial|nc|share[\s\u2010-\u2015\-]?alike|sa"
     r"|no[\s\u2010-\u2015\-]?deriv(?:ative|ate)?s?(?:\s+works?)?|nd)(?![a-z])"
 )
-_NAME = re.compile(rf"(?<![a-z])(?:creative\s+commons|cc){_GAP}((?:{_WORD}{_GAP})+)", re.IGNORECASE)
+_PREFIX = r"(?:creative\s+commons|cc|creative\s+commons\s+licen[sc]es?(?=[\s:,(]+(?:attribution|non)))"
+_NAME = re.compile(rf"(?<![a-z]){_PREFIX}{_GAP}((?:{_WORD}{_GAP})+)", re.IGNORECASE)
 _ZERO = re.compile(
     r"(?<![a-z])(?:cc[\s\-]?0|cc[\s\-]?zero|creative\s+commons\s+zero|creative\s+commons\s+0"
     r"|(?:creative\s+commons|cc)\s+public\s+domain\s+dedication)(?![a-z0-9])",
@@ -52,8 +53,10 @@ def code_of_parts(parts: set[str]) -> str | None:
     """The code of a set of `by`, `nc`, `sa`, `nd`; without `by` it is no licence of today."""
     if "by" not in parts:
         return None
-    return "CC BY" + "".join(f"-{part.upper()}" for part in ("nc", "nd") if part in parts) + (
-        "-SA" if "sa" in parts and "nd" not in parts else ""
+    return (
+        "CC BY"
+        + "".join(f"-{part.upper()}" for part in ("nc", "nd") if part in parts)
+        + ("-SA" if "sa" in parts and "nd" not in parts else "")
     )
 
 
@@ -141,4 +144,3 @@ def license_url(references: list[Element], licenses: list[Element], text: str) -
     found += [href for href in within if "creativecommons.org" in href.lower()]
     found += [match.group(0).rstrip(".,;)") for match in re.finditer(r"https?://\S*creativecommons\.org/\S+", text)]
     return next((url for url in found if url), None)
-

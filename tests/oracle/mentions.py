@@ -102,5 +102,3 @@ def in_group_caption(paragraph: Element, figure: Graphics) -> bool:
     """Whether the paragraph is part of the caption of one of the figure's groups."""
     captions = [caption for group in figure.groups() for caption in children(group, "caption")]
     return any(around in captions for around in ancestors(paragraph))
-
-

@@ -13,11 +13,16 @@ BLOCKS = frozenset(
     "preformat code table tr td th sec caption break hr".split()
 )
 FLOATS = frozenset(
-    "fig fig-group table-wrap table-wrap-group boxed-text chem-struct-wrap supplementary-material fn graphic media".split()
+    "fig fig-group table-wrap table-wrap-group boxed-text chem-struct-wrap supplementary-material fn graphic "
+    "media".split()
 )
 NO_TEXT = frozenset("alt-text long-desc object-id permissions attrib".split())
 LEFT_OUT = FLOATS | NO_TEXT
 MATH_TOKENS = frozenset("mi mn mo mtext ms".split())
+EMPHASIS = frozenset(
+    "bold italic sub sup sc underline overline strike monospace roman sans-serif styled-content named-content x "
+    "xref".split()
+)
 ANNOTATIONS = frozenset({"annotation", "annotation-xml"})
 _TEX_DOCUMENT = re.compile(r"\\begin\{document\}(.*?)\\end\{document\}", re.DOTALL)
 _TEX_ENCLOSURES = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
@@ -30,6 +35,15 @@ class Piece:
     text: str = ""
     xref_start: Element | None = None
     xref_end: Element | None = None
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a text is put together."""
+
+    blocks: frozenset[str] = BLOCKS
+    left_out: frozenset[str] = LEFT_OUT
+    apart: bool = False
 
 
 def math_text(math: Element) -> str:
@@ -56,8 +70,9 @@ def tex_text(tex: Element) -> str:
 
 def formula_around(tex: Element) -> Element | None:
     """The formula that a `tex-math` belongs to: `disp-formula` or `inline-formula`, else `alternatives`."""
-    around = {name: None for name in ("disp-formula", "inline-formula", "alternatives")}
-    nearest = [ancestor for ancestor in ancestors(tex) if name_of(ancestor) in around]
+    nearest = [
+        around for around in ancestors(tex) if name_of(around) in {"disp-formula", "inline-formula", "alternatives"}
+    ]
     formulas = [element for element in nearest if name_of(element) != "alternatives"]
     return next(iter(formulas or nearest), None)
 
@@ -68,52 +83,63 @@ def has_mathml_beside(tex: Element) -> bool:
     return formula is not None and any(collapse(math_text(math)) for math in formula.iter("math"))
 
 
-def pieces(element: Element, extra_blocks: frozenset[str], left_out: frozenset[str]) -> Iterator[Piece]:
+def following(child: Element) -> Element | None:
+    """The next element beside this one."""
+    siblings = [] if child.parent is None else child.parent.children
+    place = next(place for place, sibling in enumerate(siblings) if sibling is child)
+    return siblings[place + 1] if place + 1 < len(siblings) else None
+
+
+def pieces(element: Element, style: Style) -> Iterator[Piece]:
     """The content of an element in order; the element itself adds no boundary and is never left out."""
     if element.text:
         yield Piece(element.text)
     for child in element:
-        yield from child_pieces(child, extra_blocks, left_out)
+        yield from child_pieces(child, style)
         if child.tail:
             yield Piece(child.tail)
+        elif style.apart and (neighbour := following(child)) and not {child.name, neighbour.name} & EMPHASIS:
+            yield Piece(" ")
 
 
-def child_pieces(child: Element, extra_blocks: frozenset[str], left_out: frozenset[str]) -> Iterator[Piece]:
+def child_pieces(child: Element, style: Style) -> Iterator[Piece]:
     """What one element adds to the text around it."""
     name = name_of(child)
-    if name in left_out:
+    if name in style.left_out:
         return
     if name == "math":
         yield Piece(math_text(child))
     elif name == "tex-math":
         if not has_mathml_beside(child):
             yield Piece(tex_text(child))
-    elif name in BLOCKS or name in extra_blocks:
+    elif name in style.blocks:
         yield Piece(" ")
-        yield from pieces(child, extra_blocks, left_out)
+        yield from pieces(child, style)
         yield Piece(" ")
     elif name == "xref":
         yield Piece(xref_start=child)
-        yield from pieces(child, extra_blocks, left_out)
+        yield from pieces(child, style)
         yield Piece(xref_end=child)
     else:
-        yield from pieces(child, extra_blocks, left_out)
+        yield from pieces(child, style)
 
 
 def element_pieces(element: Element) -> Iterator[Piece]:
     """The pieces of an ordinary element's text."""
-    return pieces(element, frozenset(), LEFT_OUT)
+    return pieces(element, Style())
 
 
-def text_of(element: Element, *, blocks: str = "", without: str = "") -> str:
+def text_of(element: Element, *, blocks: str = "", without: str = "", apart: bool = False) -> str:
     """The element's text in one line.
 
     Args:
         element: Whose text; its own name plays no part.
         blocks: Names that are blocks here besides the usual ones.
         without: Names that are left out here besides the usual ones.
+        apart: Part elements that touch, unless one is emphasis: `<year>2001</year><volume>4</volume>`.
     """
-    found = pieces(element, frozenset(blocks.split()), LEFT_OUT | frozenset(without.split()))
+    style = Style(BLOCKS | frozenset(blocks.split()), LEFT_OUT | frozenset(without.split()), apart)
+    found = pieces(element, style)
     return collapse("".join(piece.text for piece in found))
 
 
@@ -126,12 +152,10 @@ def body_lines(container: Element) -> Iterator[str]:
     """One line for each outermost text block; sections are opened, floats, labels and reference lists passed over."""
     for child in container:
         name = name_of(child)
-        if name in LEFT_OUT or name in {"label", "ref-list", "sub-article", "response"}:
+        if name in LEFT_OUT | {"label", "ref-list", "sub-article", "response"}:
             continue
         if name in BLOCKS and name != "sec":
             if line := text_of(child):
                 yield line
-        elif name == "tex-math" or name == "math":
-            continue
         else:
             yield from body_lines(child)
