@@ -124,7 +124,7 @@ def attribute_name(name: str) -> str:
     return local_name(name) if local_name(name) == "href" or name == XML_LANG else name
 
 
-def copy(source: etree._Element, parent: Element | None = None) -> Element:  # noqa: SLF001 - lxml has no public name
+def copy(source: etree._Element, parent: Element | None = None) -> Element:
     """Our own element, and all below it, for one of lxml's."""
     name = local_name(str(source.tag))
     attributes = {attribute_name(str(key)): str(value) for key, value in source.attrib.items()}

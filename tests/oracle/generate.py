@@ -58,6 +58,8 @@ class Body:
             attributes += self.random.choice(
                 [' specific-use="thumbnail"', ' content-type="100x80"', ' content-type="print"']
             )
+        if self.chance(0.1):  # HighWire's own ids are no ids
+            attributes += ' hwp:id="graphic-1" xmlns:hwp="http://schema.highwire.org/Journal"'
         name = "graphic"
         if self.chance(0.15):
             name = "media"
