@@ -24,17 +24,15 @@ def rank_of(date: Element) -> int:
     pub_type = (attribute(date, "pub-type") or "").lower()
     date_type = (attribute(date, "date-type") or "").lower()
     publication_format = (attribute(date, "publication-format") or "").lower()
-    if date_type == "collection":
+    if "collection" in {pub_type, date_type}:
         return 2
-    if pub_type in {"epub", "epub-ppub"} or (
-        publication_format == "electronic" and date_type in {"pub", "publication", ""} and pub_type in {"", "epub"}
-    ):
+    if "pmc-release" in {pub_type, date_type}:
+        return 3
+    if pub_type in {"epub", "epub-ppub"}:
         return 0
-    if pub_type == "ppub" or publication_format == "print":
-        return 1
-    if pub_type == "collection":
-        return 2
-    return 3 if "pmc-release" in {pub_type, date_type} else 4
+    if pub_type != "ppub" and publication_format == "electronic" and date_type in {"pub", "publication", ""}:
+        return 0
+    return 1 if pub_type == "ppub" or publication_format == "print" else 4
 
 
 def iso_text(date: Element) -> str | None:

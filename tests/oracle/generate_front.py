@@ -39,6 +39,7 @@ DATE_KINDS = [
     'date-type="collection" publication-format="electronic"',
     'date-type="pub" publication-format="print"',
     'publication-format="electronic"',
+    'date-type="pub" publication-format="electronic" pub-type="epub-original"',
     'date-type="accepted"',
     'pub-type="epreprint"',
     "",
