@@ -20,19 +20,22 @@ def date_of(meta: Element | None) -> str | None:
 
 
 def rank_of(date: Element) -> int:
-    """0 electronic, 1 print, 2 collection, 3 pmc-release, 4 anything else."""
+    """0 electronic by name, 1 electronic by format, 2 print, 3 collection, 4 pmc-release, 5 anything else.
+
+    Electronic by name comes first because HighWire gives a bare year as `epub-original` before the whole `epub` date.
+    """
     pub_type = (attribute(date, "pub-type") or "").lower()
     date_type = (attribute(date, "date-type") or "").lower()
     publication_format = (attribute(date, "publication-format") or "").lower()
     if "collection" in {pub_type, date_type}:
-        return 2
-    if "pmc-release" in {pub_type, date_type}:
         return 3
+    if "pmc-release" in {pub_type, date_type}:
+        return 4
     if pub_type in {"epub", "epub-ppub"}:
         return 0
     if pub_type != "ppub" and publication_format == "electronic" and date_type in {"pub", "publication", ""}:
-        return 0
-    return 1 if pub_type == "ppub" or publication_format == "print" else 4
+        return 1
+    return 2 if pub_type == "ppub" or publication_format == "print" else 5
 
 
 def iso_text(date: Element) -> str | None:
