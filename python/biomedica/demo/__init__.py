@@ -56,6 +56,6 @@ def make(directory: str | Path, *, articles: int = 200, seed: int = 0, threads: 
     if importlib.util.find_spec("PIL") is None:
         msg = "the demo corpus needs Pillow: pip install biomedica[demo]"
         raise ModuleNotFoundError(msg, name="PIL")
-    from biomedica.demo import corpus  # noqa: PLC0415 - Pillow is an extra
+    from biomedica.demo import corpus
 
     return corpus.make(Path(directory), articles, seed, threads)

@@ -91,7 +91,11 @@ def _write_all(draft: Path, directory: Path, articles: int, seed: int, threads: 
     _jsonl(directory / "truth.jsonl", [row for figures, _ in done for row in figures])
     _jsonl(directory / "truth_articles.jsonl", [row for _, row in done])
     _jsonl(directory / "truth_failures.jsonl", failures)
-    return {"packages": single + 1 + len(failures), "figures": sum(len(figures) for figures, _ in done), "failures": len(failures)}
+    return {
+        "packages": single + 1 + len(failures),
+        "figures": sum(len(figures) for figures, _ in done),
+        "failures": len(failures),
+    }
 
 
 def _jsonl(path: Path, rows: list[Row]) -> None:
@@ -102,11 +106,26 @@ def _article(index: int, seed: int, *, images: bool = True, plan: Plan | None = 
     """Article `index` of the corpus of `seed`."""
     rng = np.random.default_rng([seed, index])
     publisher = list(PUBLISHERS)[index % len(PUBLISHERS)]
-    licence = LICENCES[(index * 7) % len(LICENCES)] if index < len(LICENCES) else LICENCES[int(rng.choice(len(LICENCES), p=np.asarray(WEIGHTS) / sum(WEIGHTS)))]
+    licence = (
+        LICENCES[(index * 7) % len(LICENCES)]
+        if index < len(LICENCES)
+        else LICENCES[int(rng.choice(len(LICENCES), p=np.asarray(WEIGHTS) / sum(WEIGHTS)))]
+    )
     number = 9_000_000 + (seed % 1000) * 1000 + index if index < 1000 else 10_000_000 + index
     style = "none" if index % 40 == 9 else ID_STYLES[index % len(ID_STYLES)]
     year, month, day = int(rng.integers(2004, 2025)), int(rng.integers(1, 13)), int(rng.integers(1, 29))
-    meta = Meta(number, publisher, licence, words.topic(rng), f"PMC{number}", style, date_style=int(rng.integers(7)), year=year, month=month, day=day)
+    meta = Meta(
+        number,
+        publisher,
+        licence,
+        words.topic(rng),
+        f"PMC{number}",
+        style,
+        date_style=int(rng.integers(7)),
+        year=year,
+        month=month,
+        day=day,
+    )
     if style == "none":
         meta.accession = re.sub(r"[^a-z0-9]+", "-", meta.doi.lower())
     if plan is None:
@@ -125,7 +144,14 @@ def _truth(article: Made, package: str) -> tuple[list[Row], Row]:
     meta = article.meta
     figures = article.doc.truth(meta.accession, package, meta.licence.code, meta.licence.conflict)
     subset = figures[0]["subset"] if figures else "other"
-    return figures, {**meta.row, "subset": subset, "article_figure_count": len(figures), "package": package, "publisher": meta.publisher, "licence_case": meta.licence.name}
+    return figures, {
+        **meta.row,
+        "subset": subset,
+        "article_figure_count": len(figures),
+        "package": package,
+        "publisher": meta.publisher,
+        "licence_case": meta.licence.name,
+    }
 
 
 def _members(article: Made) -> list[tuple[str, bytes]]:
@@ -172,9 +198,17 @@ def _broken(draft: Path, kind: str, seed: int) -> Row:
         data, reason = pack.tarball([(f"{folder}/a.nxml", whole)]), "truncated"
         data = data[: len(data) // 2]
     elif kind == "malformed_xml":
-        data, stage, reason = pack.tarball([(f"{folder}/a.nxml", whole.replace(b"</sec>", b"</seq>"))]), "xml", "malformed"
+        data, stage, reason = (
+            pack.tarball([(f"{folder}/a.nxml", whole.replace(b"</sec>", b"</seq>"))]),
+            "xml",
+            "malformed",
+        )
     elif kind == "no_xml":
-        data, stage, reason = pack.tarball([(f"{folder}/a.pdf", encode.small_pdf("None")), (f"{folder}/b.bin", filler)]), "tar", "no_xml"
+        data, stage, reason = (
+            pack.tarball([(f"{folder}/a.pdf", encode.small_pdf("None")), (f"{folder}/b.bin", filler)]),
+            "tar",
+            "no_xml",
+        )
     elif kind == "not_gzip":
         data, reason = b"<html><body>503 Service Unavailable</body></html>\n", "corrupt"
     pack.write(draft / name, data)
@@ -185,7 +219,9 @@ def _cut_package(draft: Path, index: int, seed: int) -> tuple[tuple[list[Row], R
     """A tarball that ends within its last image: the article stays, that one figure loses its image."""
     index += -index % len(PUBLISHERS)  # PLOS writes plain hrefs
     article = _article(index, seed, plan=Plan(3))
-    last = next(f for f in reversed(article.doc.figures) if f.encoded and f.status() == "ok" and f.encoded.format == "jpeg")
+    last = next(
+        f for f in reversed(article.doc.figures) if f.encoded and f.status() == "ok" and f.encoded.format == "jpeg"
+    )
     stem, name = (last.file or "").rpartition(".")[0], last.file or ""
     data = article.doc.files.pop(name)
     article.doc.files.pop(f"{stem}.gif", None)
@@ -195,5 +231,11 @@ def _cut_package(draft: Path, index: int, seed: int) -> tuple[tuple[list[Row], R
     whole = pack.tarball(members)
     package = f"oa_package/ff/ff/{folder}.tar.gz"
     pack.write(draft / package, whole[: len(whole) - len(data) // 2])
-    failure: Row = {"package": package, "article_accession_id": article.meta.accession, "kind": "cut_in_image", "stage": "inflate", "reason": "truncated"}
+    failure: Row = {
+        "package": package,
+        "article_accession_id": article.meta.accession,
+        "kind": "cut_in_image",
+        "stage": "inflate",
+        "reason": "truncated",
+    }
     return _truth(article, package), failure

@@ -11,8 +11,12 @@ from PIL import Image
 PHOTO_FORMS = ("jpeg", "jpeg", "jpeg", "jpeg", "jpeg", "jpeg-grey", "jpeg-progressive")
 CHART_FORMS = ("jpeg", "jpeg", "png", "png", "png-palette", "gif")
 RARE_FORMS = ("jpeg-cmyk", "jpeg-rotated", "png16", "tiff16", "tiff", "tiff-cmyk", "png-alpha", "png-named-jpg")
-PHOTOS = frozenset({"fluorescence", "histology", "electron", "radiograph", "ct", "ultrasound", "dermoscopy", "fundus", "composite"})
+PHOTOS = frozenset(
+    {"fluorescence", "histology", "electron", "radiograph", "ct", "ultrasound", "dermoscopy", "fundus", "composite"}
+)
 
+WEB_PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"
+"""What a failed download leaves behind under an image's name."""
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "gif": "gif", "tiff": "tif"}
 
 
@@ -64,26 +68,18 @@ def thumbnail(image: Image.Image) -> bytes:
     return encode(small, "gif").data
 
 
-def tiny(image: Image.Image) -> Encoded:
-    """A spacer of 10 x 10 pixels."""
-    return encode(image.convert("RGB").resize((10, 10), Image.Resampling.BOX), "png")
-
-
-def cut_scan(image: Image.Image) -> Encoded:
-    """A JPEG that ends in the middle of its pixels: the header is whole."""
+def spoil(image: Image.Image, fault: str | None) -> Encoded | None:
+    """An image file with `fault`; nothing when the fault is none of the file."""
+    if fault == "tiny_image":
+        return encode(image.convert("RGB").resize((10, 10), Image.Resampling.BOX), "png")
+    if fault == "web_page":
+        return Encoded(WEB_PAGE, None, None, "jpg")
+    if fault not in {"cut_scan", "cut_header"}:
+        return None
     whole = encode(image, "jpeg")
-    return Encoded(whole.data[: len(whole.data) * 3 // 5], whole.format, whole.size, whole.extension)
-
-
-def cut_header(image: Image.Image) -> Encoded:
-    """A JPEG that ends before it tells its size."""
-    return Encoded(encode(image, "jpeg").data[:24], "jpeg", None, "jpg")
-
-
-def web_page() -> Encoded:
-    """What a failed download leaves behind: a page of HTML under an image's name."""
-    page = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"
-    return Encoded(page, None, None, "jpg")
+    if fault == "cut_scan":
+        return Encoded(whole.data[: len(whole.data) * 3 // 5], whole.format, whole.size, whole.extension)
+    return Encoded(whole.data[:24], whole.format, None, whole.extension)
 
 
 def small_pdf(title: str) -> bytes:
@@ -103,4 +99,6 @@ def small_pdf(title: str) -> bytes:
     start = len(out)
     out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     out += b"".join(b"%010d 00000 n \n" % place for place in places)
-    return bytes(out + b"trailer\n<< /Size %d /Root 1 0 R /Info 4 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start))
+    return bytes(
+        out + b"trailer\n<< /Size %d /Root 1 0 R /Info 4 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+    )

@@ -4,6 +4,8 @@ The generator never parses what it wrote. Each piece of text carries its plain w
 truth of the corpus follows from how it was made.
 """
 
+# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
+
 from __future__ import annotations
 
 import html
@@ -167,7 +169,9 @@ def xref(ids: str | tuple[str, ...], words: str, kind: str = "fig") -> Rich:
 def xref_range(first: str, last: str, head: str, tail: str, dash: str = "–", kind: str = "fig") -> Rich:
     """Two references with only a dash (or "to") between: a mention of all that lies from one to the other."""
     ends = [f'<xref ref-type="{kind}" rid="{i}">{words}</xref>' for i, words in ((first, head), (last, tail))]
-    return Rich((Part("xref", f"{head}{html.unescape(dash)}{tail}", dash.join(ends), Mention((first, last), span=True)),))
+    return Rich(
+        (Part("xref", f"{head}{html.unescape(dash)}{tail}", dash.join(ends), Mention((first, last), span=True)),)
+    )
 
 
 def note(words: Rich) -> Rich:

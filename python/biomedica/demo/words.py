@@ -1,5 +1,7 @@
 """Vocabulary and sentence patterns: enough for running text that reads like a biomedical article."""
 
+# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,13 +12,98 @@ from biomedica.demo.draw.canvas import pick, some
 if TYPE_CHECKING:
     import numpy as np
 
-GENES = ("*TP53*", "*BRCA1*", "*EGFR*", "*KRAS*", "TGF-β1", "TNF-α", "IL-6", "IFN-γ", "NF-κB", "*PTEN*", "VEGF-A", "HIF-1α", "*MYC*", "PPAR-γ", "CD8^{+}")
+GENES = (
+    "*TP53*",
+    "*BRCA1*",
+    "*EGFR*",
+    "*KRAS*",
+    "TGF-β1",
+    "TNF-α",
+    "IL-6",
+    "IFN-γ",
+    "NF-κB",
+    "*PTEN*",
+    "VEGF-A",
+    "HIF-1α",
+    "*MYC*",
+    "PPAR-γ",
+    "CD8^{+}",
+)
 ORGANS = ("liver", "lung", "kidney", "heart", "brain", "skin", "retina", "colon", "pancreas", "bone marrow")
-DISEASES = ("fibrosis", "ischaemia", "melanoma", "diabetes", "sepsis", "asthma", "hepatitis", "glioma", "tuberculosis", "arthritis")
-ORGANISMS = ("mice", "rats", "patients", "zebrafish", "*Drosophila melanogaster*", "*Escherichia coli*", "human volunteers", "*C. elegans*")
-DRUGS = ("metformin", "rapamycin", "cisplatin", "dexamethasone", "imatinib", "losartan", "resveratrol", "H_{2}O_{2}", "CaCl_{2}", "interferon β")
-SURNAMES = ("Smith", "García", "Müller", "Nguyen", "Kowalski", "Rossi", "Tanaka", "O’Brien", "Søndergaard", "Chen", "Patel", "Dubois", "Ivanova", "Haddad", "Okafor", "Lindqvist", "Peña", "Björk", "Silva", "Kim")
-GIVEN = ("Anna", "José", "Li Wei", "M. K.", "Thomas", "Fatima", "Björn", "Elena", "J", "Renée", "Kenji", "Amara", "Peter J.", "Sofía", "David", "Noor")
+DISEASES = (
+    "fibrosis",
+    "ischaemia",
+    "melanoma",
+    "diabetes",
+    "sepsis",
+    "asthma",
+    "hepatitis",
+    "glioma",
+    "tuberculosis",
+    "arthritis",
+)
+ORGANISMS = (
+    "mice",
+    "rats",
+    "patients",
+    "zebrafish",
+    "*Drosophila melanogaster*",
+    "*Escherichia coli*",
+    "human volunteers",
+    "*C. elegans*",
+)
+DRUGS = (
+    "metformin",
+    "rapamycin",
+    "cisplatin",
+    "dexamethasone",
+    "imatinib",
+    "losartan",
+    "resveratrol",
+    "H_{2}O_{2}",
+    "CaCl_{2}",
+    "interferon β",
+)
+SURNAMES = (
+    "Smith",
+    "García",
+    "Müller",
+    "Nguyen",
+    "Kowalski",
+    "Rossi",
+    "Tanaka",
+    "O’Brien",
+    "Søndergaard",
+    "Chen",
+    "Patel",
+    "Dubois",
+    "Ivanova",
+    "Haddad",
+    "Okafor",
+    "Lindqvist",
+    "Peña",
+    "Björk",
+    "Silva",
+    "Kim",
+)
+GIVEN = (
+    "Anna",
+    "José",
+    "Li Wei",
+    "M. K.",
+    "Thomas",
+    "Fatima",
+    "Björn",
+    "Elena",
+    "J",
+    "Renée",
+    "Kenji",
+    "Amara",
+    "Peter J.",
+    "Sofía",
+    "David",
+    "Noor",
+)
 JOURNALS = {
     "plos": ("PLoS ONE", "PLoS Biology", "PLoS Neglected Tropical Diseases"),
     "elife": ("eLife",),
@@ -25,17 +112,99 @@ JOURNALS = {
     "bmc": ("BMC Bioinformatics", "BMC Microbiology", "BMC Cancer"),
     "pmc": ("The Journal of Clinical Investigation", "Proceedings of the Society", "Annals of Synthetic Medicine"),
 }
-SUBJECTS = ("Research Article", "Cell Biology", "Immunology", "Oncology", "Microbiology", "Radiology", "Neuroscience", "Genetics & Genomics")
-KEYWORDS = ("imaging", "biomarker", "cohort study", "inflammation", "gene expression", "machine learning", "prognosis", "*in vitro*", "oxidative stress", "randomised trial", "NF-κB", "survival")
+SUBJECTS = (
+    "Research Article",
+    "Cell Biology",
+    "Immunology",
+    "Oncology",
+    "Microbiology",
+    "Radiology",
+    "Neuroscience",
+    "Genetics & Genomics",
+)
+KEYWORDS = (
+    "imaging",
+    "biomarker",
+    "cohort study",
+    "inflammation",
+    "gene expression",
+    "machine learning",
+    "prognosis",
+    "*in vitro*",
+    "oxidative stress",
+    "randomised trial",
+    "NF-κB",
+    "survival",
+)
 
-_SUBJECT = ("{gene} expression", "The level of {gene}", "Treatment with {drug}", "Loss of {gene}", "The effect of {drug}", "{organ_cap} function", "Our analysis of {organisms}", "The response to {drug}", "Activation of {gene} signalling", "The severity of {disease}")
-_VERB = ("was associated with", "led to", "did not alter", "correlated with", "preceded", "was independent of", "strongly reduced", "increased", "was accompanied by", "is thought to drive")
-_OBJECT = ("{disease} of the {organ}", "a {n}% change in {gene} levels", "the number of infiltrating cells", "{organ} weight in {organisms}", "recovery within {n}~days", "the risk of {disease}", "mitochondrial damage", "CO_{2} production in the {organ}", "the concentration of Ca^{2+} at {n}~μM", "tissue repair")
-_TAIL = ("", "", "", " (*p*~=~0.0{n})", " in {organisms}", " compared with controls", " after {n} weeks", ", as reported previously", " (mean {n}~± 3~mg)", " at 37~°C", ", although the sample was small", "; this held for both sexes", " across all {n} centres", " when the dose was ≥ {n}~μg/mL")
+_SUBJECT = (
+    "{gene} expression",
+    "The level of {gene}",
+    "Treatment with {drug}",
+    "Loss of {gene}",
+    "The effect of {drug}",
+    "{organ_cap} function",
+    "Our analysis of {organisms}",
+    "The response to {drug}",
+    "Activation of {gene} signalling",
+    "The severity of {disease}",
+)
+_VERB = (
+    "was associated with",
+    "led to",
+    "did not alter",
+    "correlated with",
+    "preceded",
+    "was independent of",
+    "strongly reduced",
+    "increased",
+    "was accompanied by",
+    "is thought to drive",
+)
+_OBJECT = (
+    "{disease} of the {organ}",
+    "a {n}% change in {gene} levels",
+    "the number of infiltrating cells",
+    "{organ} weight in {organisms}",
+    "recovery within {n}~days",
+    "the risk of {disease}",
+    "mitochondrial damage",
+    "CO_{2} production in the {organ}",
+    "the concentration of Ca^{2+} at {n}~μM",
+    "tissue repair",
+)
+_TAIL = (
+    "",
+    "",
+    "",
+    " (*p*~=~0.0{n})",
+    " in {organisms}",
+    " compared with controls",
+    " after {n} weeks",
+    ", as reported previously",
+    " (mean {n}~± 3~mg)",
+    " at 37~°C",
+    ", although the sample was small",
+    "; this held for both sexes",
+    " across all {n} centres",
+    " when the dose was ≥ {n}~μg/mL",
+)
 _OPEN = ("", "", "", "", "Moreover, ", "In contrast, ", "Notably, ", "However, ", "Taken together, ", "As expected, ")
 
-MENTIONS = ("As shown in {{fig}}, {phrase}.", "Here {phrase} ({{fig}}).", "We found that {phrase} ({{fig}}).", "{{fig}} shows that {phrase}.", "Consistent with this, {phrase} (see {{fig}}).", "In {{fig}}, {phrase}.")
-RANGES = ("The findings are summarised in {fig}.", "All data are given in {fig}.", "An overview is provided by {fig}, which belong together.", "Details of these experiments are found in {fig}.")
+MENTIONS = (
+    "As shown in {{fig}}, {phrase}.",
+    "Here {phrase} ({{fig}}).",
+    "We found that {phrase} ({{fig}}).",
+    "{{fig}} shows that {phrase}.",
+    "Consistent with this, {phrase} (see {{fig}}).",
+    "In {{fig}}, {phrase}.",
+)
+RANGES = (
+    "The findings are summarised in {fig}.",
+    "All data are given in {fig}.",
+    "An overview is provided by {fig}, which belong together.",
+    "Details of these experiments are found in {fig}.",
+)
 
 
 @dataclass(frozen=True)

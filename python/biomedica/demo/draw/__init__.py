@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 from biomedica.demo.draw import bench, charts, clinical, diagrams, microscopy
@@ -12,6 +11,8 @@ from biomedica.demo.draw.canvas import Drawing, Pen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import numpy as np
 
 __all__ = ["CONCEPTS", "PANEL_CONCEPTS", "Drawing", "composite", "draw"]
 
@@ -41,7 +42,22 @@ CONCEPTS: dict[str, Callable[[np.random.Generator], Drawing]] = {
 }
 """Every single-panel concept, in a fixed order."""
 
-PANEL_CONCEPTS = ("fluorescence", "histology", "electron", "radiograph", "ct", "dermoscopy", "fundus", "blot", "gel", "bar", "line", "scatter", "box", "survival")
+PANEL_CONCEPTS = (
+    "fluorescence",
+    "histology",
+    "electron",
+    "radiograph",
+    "ct",
+    "dermoscopy",
+    "fundus",
+    "blot",
+    "gel",
+    "bar",
+    "line",
+    "scatter",
+    "box",
+    "survival",
+)
 """What composites are put together from."""
 
 

@@ -30,7 +30,9 @@ def blot(rng: np.random.Generator) -> Drawing:
             x = (right - left) * (lane + 0.5) / lanes
             half = (right - left) / lanes * 0.36
             smile = 5 * ((across - x) / half) ** 2 * 0.4
-            band = sigmoid((half - np.abs(across - x)) / 3.2) * np.exp(-(((down - 33 - smile + float(rng.uniform(-1, 1))) / (7 + 4 * amount)) ** 2))
+            band = sigmoid((half - np.abs(across - x)) / 3.2) * np.exp(
+                -(((down - 33 - smile + float(rng.uniform(-1, 1))) / (7 + 4 * amount)) ** 2)
+            )
             area -= band * amount * tone * 0.92
         canvas[top : top + 64, left:right] = area
     image = to_image(canvas).filter(ImageFilter.GaussianBlur(0.9))
@@ -59,7 +61,9 @@ def gel(rng: np.random.Generator) -> Drawing:
     for lane, y, strength in bands:
         x = 44 + 52 * lane + 13
         band = sigmoid((19 - np.abs(across - x)) / 1.6) * np.exp(-(((down - y) / 4.2) ** 2))
-        pixels += 205 * strength * band + 26 * strength * sigmoid((18 - np.abs(across - x)) / 4) * np.exp(-(np.abs(down - y) / 30))
+        pixels += 205 * strength * band + 26 * strength * sigmoid((18 - np.abs(across - x)) / 4) * np.exp(
+            -(np.abs(down - y) / 30)
+        )
     for lane in range(lanes + 1):
         well = sigmoid((19 - np.abs(across - (57 + 52 * lane))) / 1.2) * sigmoid((4 - np.abs(down - 40)) / 1)
         pixels -= 18 * well
@@ -80,16 +84,26 @@ def ecg(rng: np.random.Generator) -> Drawing:
         pen.line([(i, 0), (i, height)], (246, 176, 172) if i % 55 == 0 else (252, 220, 216), 1)
     for i in range(0, height, 11):
         pen.line([(0, i), (width, i)], (246, 176, 172) if i % 55 == 0 else (252, 220, 216), 1)
-    gap = {"sinus rhythm": 92.0, "sinus tachycardia": 50.0, "atrial fibrillation": 80.0, "sinus bradycardia": 150.0}[rhythm]
+    gap = {"sinus rhythm": 92.0, "sinus tachycardia": 50.0, "atrial fibrillation": 80.0, "sinus bradycardia": 150.0}[
+        rhythm
+    ]
     x = np.arange(0, width, 0.75)
     beats = [30.0]
     while beats[-1] < width:
-        beats.append(beats[-1] + gap * (float(rng.uniform(0.6, 1.45)) if rhythm == "atrial fibrillation" else float(rng.uniform(0.98, 1.02))))
+        beats.append(
+            beats[-1]
+            + gap
+            * (float(rng.uniform(0.6, 1.45)) if rhythm == "atrial fibrillation" else float(rng.uniform(0.98, 1.02)))
+        )
     for lead, name in enumerate(("I", "II", "V1")[:leads]):
         wave = np.zeros_like(x)
         for beat in beats:
             t = x - beat
-            wave += 44 * np.exp(-((t / 2.2) ** 2)) - 9 * np.exp(-(((t + 5) / 2) ** 2)) - 13 * np.exp(-(((t - 5) / 2.4) ** 2))
+            wave += (
+                44 * np.exp(-((t / 2.2) ** 2))
+                - 9 * np.exp(-(((t + 5) / 2) ** 2))
+                - 13 * np.exp(-(((t - 5) / 2.4) ** 2))
+            )
             wave += 10 * np.exp(-(((t - 22) / 7) ** 2))
             if rhythm != "atrial fibrillation":
                 wave += 6 * np.exp(-(((t + 17) / 4.5) ** 2))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats: TypeAlias = NDArray[np.float32]
+    Floats: TypeAlias = NDArray[np.floating[Any]]
 
 Fact: TypeAlias = str | int | list[str]
 Colour: TypeAlias = tuple[int, int, int]
@@ -63,7 +64,7 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     loaded = ImageFont.load_default(size=size)
     if not isinstance(loaded, ImageFont.FreeTypeFont):
         msg = "Pillow was built without FreeType; install the wheel from PyPI"
-        raise RuntimeError(msg)
+        raise RuntimeError(msg)  # noqa: TRY004 - not a wrong type but a Pillow built without FreeType
     return loaded
 
 
@@ -112,7 +113,11 @@ def shade(colour: Colour, factor: float) -> Colour:
     if factor <= 1:
         return (int(colour[0] * factor), int(colour[1] * factor), int(colour[2] * factor))
     keep = 2 - factor
-    return (int(255 - (255 - colour[0]) * keep), int(255 - (255 - colour[1]) * keep), int(255 - (255 - colour[2]) * keep))
+    return (
+        int(255 - (255 - colour[0]) * keep),
+        int(255 - (255 - colour[1]) * keep),
+        int(255 - (255 - colour[2]) * keep),
+    )
 
 
 class Pen:
@@ -132,12 +137,21 @@ class Pen:
             return
         self._draw.line([(x * SCALE, y * SCALE) for x, y in points], colour, max(1, round(width * SCALE)), "curve")
 
-    def box(self, box: Sequence[float], fill: Colour | None = None, outline: Colour | None = INK, width: float = 1.5, radius: float = 0) -> None:
+    def box(
+        self,
+        box: Sequence[float],
+        fill: Colour | None = None,
+        outline: Colour | None = INK,
+        width: float = 1.5,
+        radius: float = 0,
+    ) -> None:
         """A rectangle [left, top, right, bottom], with round corners of `radius`."""
         scaled = [v * SCALE for v in box]
         self._draw.rounded_rectangle(scaled, radius * SCALE, fill, outline, max(1, round(width * SCALE)))
 
-    def dot(self, x: float, y: float, radius: float, fill: Colour | None, outline: Colour | None = None, width: float = 1) -> None:
+    def dot(
+        self, x: float, y: float, radius: float, fill: Colour | None, outline: Colour | None = None, width: float = 1
+    ) -> None:
         """A disc or ring."""
         r = radius * SCALE
         box = (x * SCALE - r, y * SCALE - r, x * SCALE + r, y * SCALE + r)
@@ -169,7 +183,7 @@ class Pen:
 def dashes(points: Sequence[Point], length: float) -> list[tuple[Point, Point]]:
     """A polyline cut into dashes of `length` with gaps of the same length."""
     cut: list[tuple[Point, Point]] = []
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         steps = max(1, round(math.hypot(x1 - x0, y1 - y0) / length))
         for step in range(0, steps, 2):
             a, b = step / steps, min(1.0, (step + 1) / steps)

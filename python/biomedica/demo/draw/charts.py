@@ -11,7 +11,7 @@ from biomedica.demo.draw.canvas import COLOURS, Drawing, Pen, pick, shade, some
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biomedica.demo.draw.canvas import Colour
+    from biomedica.demo.draw.canvas import Colour, Fact
 
 GROUPS = (
     ("control", "low dose", "high dose", "recovery", "sham", "combination"),
@@ -80,7 +80,10 @@ def bar(rng: np.random.Generator) -> Drawing:
     step = (axes.right - axes.left) / count
     for place, (name, value) in enumerate(zip(names, values, strict=True)):
         x, error = axes.left + step * (place + 0.5), float(rng.uniform(3, 8))
-        pen.box([x - step * 0.32, axes.y(value), x + step * 0.32, axes.bottom], COLOURS[colour] if place != top else shade(COLOURS[colour], 0.75))
+        pen.box(
+            [x - step * 0.32, axes.y(value), x + step * 0.32, axes.bottom],
+            COLOURS[colour] if place != top else shade(COLOURS[colour], 0.75),
+        )
         pen.line([(x, axes.y(value - error)), (x, axes.y(value + error))])
         for end in (value - error, value + error):
             pen.line([(x - 8, axes.y(end)), (x + 8, axes.y(end))])
@@ -113,7 +116,11 @@ def line(rng: np.random.Generator) -> Drawing:
             pen.line([(x, y - 11), (x, y + 11)], COLOURS[colour])
             pen.dot(x, y, 5, COLOURS[colour])
     axes.legend(names, [COLOURS[c] for c in colours])
-    return Drawing(pen.finish(), "line", {"lines": len(colours), "trend": trend, "colours": colours, "measure": measure, "unit": unit})
+    return Drawing(
+        pen.finish(),
+        "line",
+        {"lines": len(colours), "trend": trend, "colours": colours, "measure": measure, "unit": unit},
+    )
 
 
 def scatter(rng: np.random.Generator) -> Drawing:
@@ -133,7 +140,11 @@ def scatter(rng: np.random.Generator) -> Drawing:
         pen.line([(axes.x(4), axes.y(50 - slope * 46)), (axes.x(96), axes.y(50 + slope * 46))], width=2, dash=9)
     r = {"positive": "r = 0.8", "negative": "r = -0.8", "no": "r = 0.0"}[relation]
     pen.text(axes.right - 12, axes.top + 10, f"{r}, n = {count}", 15, "rm")
-    return Drawing(pen.finish(), "scatter", {"points": count, "correlation": relation, "colour": colour, "x": names[0], "y": names[1]})
+    return Drawing(
+        pen.finish(),
+        "scatter",
+        {"points": count, "correlation": relation, "colour": colour, "x": names[0], "y": names[1]},
+    )
 
 
 def box(rng: np.random.Generator) -> Drawing:
@@ -198,8 +209,8 @@ def heatmap(rng: np.random.Generator) -> Drawing:
         pen.box([width - 70, y - (bottom - top) * 0.01 - 1, width - 48, y], _ramp(ramp, step / 59), None)
     pen.text(width - 42, bottom, "low", 12, "ls")
     pen.text(width - 42, bottom - (bottom - top) * 0.6, "high", 12, "lt")
-    facts = {"genes": genes, "samples": samples, "clusters": clusters, "palette": ramp}
-    return Drawing(pen.finish(), "heatmap", dict(facts))
+    facts: dict[str, Fact] = {"genes": genes, "samples": samples, "clusters": clusters, "palette": ramp}
+    return Drawing(pen.finish(), "heatmap", facts)
 
 
 def survival(rng: np.random.Generator) -> Drawing:
@@ -219,12 +230,18 @@ def survival(rng: np.random.Generator) -> Drawing:
             level *= 1 - float(rng.uniform(0.5, 1.5)) * (0.014, 0.036, 0.068)[number]
             points.append((axes.x(float(time)), axes.y(level)))
             if rng.random() < 0.3:
-                pen.line([(points[-1][0] + 4, points[-1][1] - 7), (points[-1][0] + 4, points[-1][1] + 7)], COLOURS[colour])
+                pen.line(
+                    [(points[-1][0] + 4, points[-1][1] - 7), (points[-1][0] + 4, points[-1][1] + 7)], COLOURS[colour]
+                )
         points.append((axes.right, points[-1][1]))
         pen.line(points, COLOURS[colour], 2.6)
     axes.legend(names, [COLOURS[c] for c in colours], bottom=True)
     pen.text(axes.right - 10, axes.top + 8, "log-rank p < 0.001", 14, "rm")
-    return Drawing(pen.finish(), "survival", {"curves": count, "best": names[0], "worst": names[-1], "unit": unit, "colours": colours})
+    return Drawing(
+        pen.finish(),
+        "survival",
+        {"curves": count, "best": names[0], "worst": names[-1], "unit": unit, "colours": colours},
+    )
 
 
 def forest(rng: np.random.Generator) -> Drawing:

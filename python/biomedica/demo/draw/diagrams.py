@@ -12,8 +12,26 @@ if TYPE_CHECKING:
 
     from biomedica.demo.draw.canvas import Colour
 
-STEPS = ("Records identified", "Duplicates removed", "Titles screened", "Full texts assessed", "Studies included", "Data analysed")
-TAXA = ("E. coli", "S. enterica", "V. cholerae", "P. aeruginosa", "B. subtilis", "S. aureus", "L. monocytogenes", "M. tuberculosis", "H. pylori", "C. jejuni")
+STEPS = (
+    "Records identified",
+    "Duplicates removed",
+    "Titles screened",
+    "Full texts assessed",
+    "Studies included",
+    "Data analysed",
+)
+TAXA = (
+    "E. coli",
+    "S. enterica",
+    "V. cholerae",
+    "P. aeruginosa",
+    "B. subtilis",
+    "S. aureus",
+    "L. monocytogenes",
+    "M. tuberculosis",
+    "H. pylori",
+    "C. jejuni",
+)
 
 
 def flowchart(rng: np.random.Generator) -> Drawing:
@@ -36,7 +54,9 @@ def flowchart(rng: np.random.Generator) -> Drawing:
                 pen.box([390, top + 56, 572, top + 98], (250, 250, 250), COLOURS["grey"], 1.6, 4)
                 pen.text(481, top + 77, f"Excluded (n = {lost})", 14)
             people -= lost
-    return Drawing(pen.finish(), "flowchart", {"steps": count, "colour": colour, "exclusions": exclusions, "final_n": people})
+    return Drawing(
+        pen.finish(), "flowchart", {"steps": count, "colour": colour, "exclusions": exclusions, "final_n": people}
+    )
 
 
 def _arrow(pen: Pen, x0: float, y0: float, x1: float, y1: float, colour: Colour = INK) -> None:
@@ -53,7 +73,7 @@ def tree(rng: np.random.Generator) -> Drawing:
     colour = pick(rng, ("red", "blue", "green"))
     pen = Pen(600, 60 + 42 * count)
     nodes = [(400.0 + float(rng.uniform(-40, 20)), 40.0 + 42 * i, [i]) for i in range(count)]
-    clade = sorted({int(rng.integers(count - 1))})[0]
+    clade = int(rng.integers(count - 1))
     for x, y, tips in nodes:
         ink = COLOURS[colour] if tips[0] in (clade, clade + 1) else INK
         pen.text(x + 10, y, names[tips[0]], 17, "lm", ink)
@@ -82,7 +102,10 @@ def molecule(rng: np.random.Generator) -> Drawing:
     ends: list[tuple[float, float, float]] = []
     for ring in range(rings):
         cx, cy = 90 + step * ring + radius * 0.3, 145.0
-        corners = [(cx + radius * math.cos(a), cy + radius * math.sin(a)) for a in (math.pi / 6 + math.pi / 3 * k for k in range(6))]
+        corners = [
+            (cx + radius * math.cos(a), cy + radius * math.sin(a))
+            for a in (math.pi / 6 + math.pi / 3 * k for k in range(6))
+        ]
         pen.line([*corners, corners[0], corners[1]], width=3)
         for k in (0, 2, 4):
             (xa, ya), (xb, yb) = corners[k], corners[(k + 1) % 6]
@@ -92,7 +115,16 @@ def molecule(rng: np.random.Generator) -> Drawing:
     for place, group in zip(rng.permutation(len(ends)), groups, strict=False):
         x, y, way = ends[int(place)]
         pen.line([(x, y), (x, y + way * 34)], width=3)
-        ink = {"OH": "red", "NH2": "blue", "Cl": "green", "F": "green", "NO2": "red", "OCH3": "red", "Br": "orange", "CN": "blue"}[group]
+        ink = {
+            "OH": "red",
+            "NH2": "blue",
+            "Cl": "green",
+            "F": "green",
+            "NO2": "red",
+            "OCH3": "red",
+            "Br": "orange",
+            "CN": "blue",
+        }[group]
         pen.text(x, y + way * 48, group, 22, "mm", COLOURS[ink])
     return Drawing(pen.finish(), "molecule", {"rings": rings, "groups": sorted(groups[: len(ends)])})
 
@@ -103,7 +135,11 @@ def table(rng: np.random.Generator) -> Drawing:
     pen = Pen(120 + 112 * columns, 70 + 30 * rows)
     width = pen.size[0]
     heads = some(rng, ("Group A", "Group B", "Mean", "SD", "95% CI", "p value", "n"), columns)
-    lines = some(rng, ("Age", "Male sex", "BMI", "Smoker", "Diabetes", "HbA1c", "SBP", "LDL", "CRP", "eGFR", "Height", "Weight"), rows)
+    lines = some(
+        rng,
+        ("Age", "Male sex", "BMI", "Smoker", "Diabetes", "HbA1c", "SBP", "LDL", "CRP", "eGFR", "Height", "Weight"),
+        rows,
+    )
     for y in (16.0, 50.0, 62.0 + 30 * rows):
         pen.line([(14, y), (width - 14, y)], width=2.4)
     pen.text(24, 33, "Variable", 16, "lm")

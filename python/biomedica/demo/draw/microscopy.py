@@ -12,7 +12,12 @@ from biomedica.demo.draw.canvas import Drawing, font, grain, grid, mix, pick, si
 if TYPE_CHECKING:
     from biomedica.demo.draw.canvas import Floats
 
-CHANNELS = {"green": (0.10, 1.0, 0.22), "red": (1.0, 0.14, 0.10), "magenta": (0.95, 0.15, 0.90), "yellow": (0.95, 0.85, 0.1)}
+CHANNELS = {
+    "green": (0.10, 1.0, 0.22),
+    "red": (1.0, 0.14, 0.10),
+    "magenta": (0.95, 0.15, 0.90),
+    "yellow": (0.95, 0.85, 0.1),
+}
 MARKERS = ("F-actin", "tubulin", "vimentin", "E-cadherin", "LC3", "GFAP", "NeuN", "calnexin")
 STAINS = {
     "hematoxylin and eosin": ((238, 190, 214), (206, 116, 164), (86, 48, 130)),
@@ -73,7 +78,9 @@ def histology(rng: np.random.Generator) -> Drawing:
     pixels = mix(pixels, fibre, 0.15 + 0.55 * cloud * strands)
     pixels = mix(pixels, (252, 248, 250), sigmoid((smooth(rng, height, width, 26, 2) - 0.74) * 40) * 0.85)
     centres = _scatter(rng, glands, min(width, height), 92) if glands else []
-    spots = [(float(x), float(y)) for x, y in zip(rng.uniform(0, width, count), rng.uniform(0, height, count), strict=True)]
+    spots = [
+        (float(x), float(y)) for x, y in zip(rng.uniform(0, width, count), rng.uniform(0, height, count), strict=True)
+    ]
     for x, y in centres:
         radius, phase = float(rng.uniform(44, 66)), float(rng.uniform(0, 6.3))
         down, across = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -106,7 +113,9 @@ def electron(rng: np.random.Generator) -> Drawing:
         v = ((down - y) * np.cos(turn) - (across - x) * np.sin(turn)) * stretch
         distance = np.hypot(u, v) + 5 * np.sin(4 * np.arctan2(v, u) + turn)
         inside = sigmoid((size - distance) / 1.4)
-        cristae = sigmoid((np.sin(u * 0.42 + 1.2 * np.sin(v * 0.12)) - 0.35) * 6) * sigmoid((size * 0.86 - distance) / 2)
+        cristae = sigmoid((np.sin(u * 0.42 + 1.2 * np.sin(v * 0.12)) - 0.35) * 6) * sigmoid(
+            (size * 0.86 - distance) / 2
+        )
         wall = np.exp(-(((distance - size) / 2.2) ** 2)) + np.exp(-(((distance - size * 0.88) / 1.6) ** 2))
         pixels = pixels - inside * 38 + cristae * 62 - wall * 88
     image = to_image(pixels).filter(ImageFilter.GaussianBlur(0.6)).convert("RGB")
@@ -132,7 +141,9 @@ def _scatter(
     return points
 
 
-def _nuclei(image: Image.Image, rng: np.random.Generator, spots: list[tuple[float, float]], colour: tuple[int, int, int]) -> None:
+def _nuclei(
+    image: Image.Image, rng: np.random.Generator, spots: list[tuple[float, float]], colour: tuple[int, int, int]
+) -> None:
     """Small dark ellipses of varied tone and direction."""
     draw = ImageDraw.Draw(image)
     turns = np.linspace(0, 2 * np.pi, 14, endpoint=False)

@@ -1,5 +1,7 @@
 """BMC under NLM 2.x: `floats-wrap`, `citation`, `chem-struct-wrapper`, labels in bold, additional files."""
 
+# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -35,14 +37,29 @@ def write(doc: Doc, meta: Meta, plan: Plan) -> str:
         figure.label = Rich((Part("bold", f"Figure {number}"),))
         studio.attach(figure, f"{base}-{number}")
         figures.append(figure)
-    doc.add(f'<?xml version="1.0"?>\n{DOCTYPE}\n<article xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:mml="http://www.w3.org/1998/Math/MathML" article-type="{meta.article_type}">\n')
+    doc.add(
+        f'<?xml version="1.0"?>\n{DOCTYPE}\n<article xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:mml="http://www.w3.org/1998/Math/MathML" article-type="{meta.article_type}">\n'
+    )
     doc.add(front(doc, meta, old=True))
-    Body(doc, meta, figures, dash=pick(rng, ("-", "–", "&#8211;")), math=(inline_math(51), display_math(4)), extra=lambda: _structure(studio, base)).emit()
+    Body(
+        doc,
+        meta,
+        figures,
+        dash=pick(rng, ("-", "–", "&#8211;")),
+        math=(inline_math(51), display_math(4)),
+        extra=lambda: _structure(studio, base),
+    ).emit()
     extra = "<caption><p>Additional table. Raw measurements.</p></caption>"
     additional = f'<sec sec-type="supplementary-material"><title>Additional files</title><supplementary-material content-type="local-data" id="S1"><media xlink:href="{base}-S1.doc" mimetype="application/msword">{extra}</media></supplementary-material></sec>'
     doc.add("<back>", references(doc, meta, "citation"), additional, "</back><floats-wrap>")
     for number, figure in enumerate(figures, 1):
-        if number == 2 and figure.encoded and figure.file and figure.fault is None and figure.file.endswith((".jpg", ".png")):
+        if (
+            number == 2
+            and figure.encoded
+            and figure.file
+            and figure.fault is None
+            and figure.file.endswith((".jpg", ".png"))
+        ):
             # The print version beside the screen version: one stem, two extensions, one figure.
             stem, extension = figure.file.rsplit(".", 1)
             figure.href = f"{stem}.{extension}"

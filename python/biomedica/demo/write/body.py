@@ -1,5 +1,7 @@
 """The sections of an article: running text, with every figure told of where it belongs."""
 
+# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -74,7 +76,9 @@ class Body:
         doc.add('<sec id="s3" sec-type="results"><title>Results</title>')
         for number, figure in enumerate(self.figures):
             told = mention(doc, figure)
-            doc.add(f'<sec id="s3_{number}"><title>{pick(doc.rng, ("Findings", "Observations", "Analysis"))} {number + 1}</title>')
+            doc.add(
+                f'<sec id="s3_{number}"><title>{pick(doc.rng, ("Findings", "Observations", "Analysis"))} {number + 1}</title>'
+            )
             silent = doc.rng.random() < 0.07 and number > 0
             text = self._filler() if silent else join([self._filler(), told, self._filler()])
             if self.here and self.nested:
@@ -110,7 +114,10 @@ class Body:
             aside = note(rich("A further view is given in {fig}.", fig=cite(row[0])))
             doc.add(doc.p(self._filler() + aside + rich(" ") + self._filler()))
         if row and rng.random() < 0.3:
-            items = [rich(words.sentence(rng, self.meta.about)), rich("The trend in {fig} is robust.", fig=cite(row[-1]))]
+            items = [
+                rich(words.sentence(rng, self.meta.about)),
+                rich("The trend in {fig} is robust.", fig=cite(row[-1])),
+            ]
             doc.add(bullet_list(doc, rich("Two points stand out:"), items))
         for _ in range(int(rng.integers(3, 8))):
             doc.add(doc.p(self._filler()))

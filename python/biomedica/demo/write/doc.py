@@ -147,7 +147,13 @@ class Doc:
                 out.append(f"<fn>{self.p(part.note)}</fn>")
         return "".join(out)
 
-    def p(self, words: Rich, inside: Figure | Group | None = None, then: Callable[[], str] | None = None, attributes: str = "") -> str:
+    def p(
+        self,
+        words: Rich,
+        inside: Figure | Group | None = None,
+        then: Callable[[], str] | None = None,
+        attributes: str = "",
+    ) -> str:
         """A paragraph. `then` gives markup to put at its end that is no part of its text (a nested float)."""
         self.paragraphs.append(Paragraph(words.text, words.mentions, self.scope, inside))
         pad = "\n        " if self.spelling.wrap else ""
@@ -170,7 +176,11 @@ class Doc:
 
     def context(self, figure: Figure) -> list[str]:
         """Every paragraph that mentions `figure`, in order."""
-        return [p.text for p in self.paragraphs if p.inside not in (figure, figure.group or figure) and self._mentions(p, figure)]
+        return [
+            p.text
+            for p in self.paragraphs
+            if p.inside not in (figure, figure.group or figure) and self._mentions(p, figure)
+        ]
 
     def _mentions(self, paragraph: Paragraph, figure: Figure) -> bool:
         return any(figure in self._targets(mention, paragraph.scope) for mention in paragraph.mentions)
@@ -189,7 +199,10 @@ class Doc:
 
     def truth(self, accession: str, package: str, code: str | None, conflict: bool) -> list[Row]:
         """One row a figure, as the figures table should have it."""
-        return [self._row(number, figure, accession, package, code, conflict) for number, figure in enumerate(self.figures, 1)]
+        return [
+            self._row(number, figure, accession, package, code, conflict)
+            for number, figure in enumerate(self.figures, 1)
+        ]
 
     def _row(self, number: int, figure: Figure, accession: str, package: str, code: str | None, conflict: bool) -> Row:
         caption, source = figure.caption()

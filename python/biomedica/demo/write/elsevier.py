@@ -1,5 +1,7 @@
 """Elsevier as PMC has it: floats in `floats-group`, thumbnails in `alternatives`, `ali:license_ref`, graphical abstracts."""
 
+# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -34,7 +36,11 @@ def write(doc: Doc, meta: Meta, plan: Plan) -> str:
         studio.attach(abstract, "fx1")
     figures = []
     for number in range(1, max(2, plan.figures) + 1):
-        figure = studio.figure(f"fig{number}", f"Fig.~{number}" if rng.random() < 0.3 else f"Fig. {number}", look=pick(rng, ("plain", "bold")))
+        figure = studio.figure(
+            f"fig{number}",
+            f"Fig.~{number}" if rng.random() < 0.3 else f"Fig. {number}",
+            look=pick(rng, ("plain", "bold")),
+        )
         studio.attach(figure, f"gr{number}", thumb=False)
         if figure.encoded and figure.fault is None and figure.drawing:
             doc.files[f"gr{number}_thumb.gif"] = encode.thumbnail(figure.drawing.image)
@@ -44,7 +50,9 @@ def write(doc: Doc, meta: Meta, plan: Plan) -> str:
         table.element, table.kind = "table-wrap", "table"
         studio.attach(table, "tbl1", form="png" if rng.random() < 0.5 else None)
 
-    doc.add(f'<?xml version="1.0" encoding="utf-8"?>\n{DOCTYPE}\n<article xmlns:mml="http://www.w3.org/1998/Math/MathML" xmlns:xlink="http://www.w3.org/1999/xlink" xml:lang="en" article-type="{meta.article_type}"><?properties open_access?><processing-meta base-tagset="archiving" mathml-version="3.0"/>')
+    doc.add(
+        f'<?xml version="1.0" encoding="utf-8"?>\n{DOCTYPE}\n<article xmlns:mml="http://www.w3.org/1998/Math/MathML" xmlns:xlink="http://www.w3.org/1999/xlink" xml:lang="en" article-type="{meta.article_type}"><?properties open_access?><processing-meta base-tagset="archiving" mathml-version="3.0"/>'
+    )
     doc.add(front(doc, meta, lambda: _extras(studio, meta, abstract)))
     shown = [*figures, table] if table else figures
     Body(doc, meta, shown, dash=pick(rng, ("–", "-", " to ")), math=(inline_math(88), display_math(1))).emit()
@@ -52,7 +60,9 @@ def write(doc: Doc, meta: Meta, plan: Plan) -> str:
     for figure in figures:
         doc.add(_float(studio, figure))
     if table:
-        doc.add(f'<table-wrap position="float" id="tbl1">{doc.label(table)}{doc.caption(table)}<alternatives>{studio.inside(table)}{html_table(doc)}</alternatives></table-wrap>')
+        doc.add(
+            f'<table-wrap position="float" id="tbl1">{doc.label(table)}{doc.caption(table)}<alternatives>{studio.inside(table)}{html_table(doc)}</alternatives></table-wrap>'
+        )
     doc.add("</floats-group></article>")
     return doc.xml()
 
@@ -60,7 +70,9 @@ def write(doc: Doc, meta: Meta, plan: Plan) -> str:
 def _extras(studio: Studio, meta: Meta, figure: Figure | None) -> str:
     """Highlights, and the graphical abstract: its caption is its own or the abstract's paragraph."""
     doc = studio.doc
-    points = "".join(f"<list-item><label>•</label>{doc.p(rich(words.sentence(doc.rng, meta.about)))}</list-item>" for _ in range(3))
+    points = "".join(
+        f"<list-item><label>•</label>{doc.p(rich(words.sentence(doc.rng, meta.about)))}</list-item>" for _ in range(3)
+    )
     highlights = f'<abstract abstract-type="author-highlights" id="abs0020"><title>Highlights</title><p><list list-type="simple">{points}</list></p></abstract>'
     highlights = doc.spelling.characters(highlights)
     if not figure:
@@ -78,7 +90,7 @@ def _extras(studio: Studio, meta: Meta, figure: Figure | None) -> str:
 def _float(studio: Studio, figure: Figure) -> str:
     """A float whose picture has a thumbnail beside it."""
     doc = studio.doc
-    alt = "<alt-text id=\"alttext0010\">Image 1</alt-text>"
+    alt = '<alt-text id="alttext0010">Image 1</alt-text>'
     head = f'<fig id="{figure.id}" position="float">{doc.label(figure)}{doc.caption(figure)}{alt}'
     if figure.href is None:
         return f"{head}{studio.inside(figure)}</fig>"
@@ -89,5 +101,8 @@ def _float(studio: Studio, figure: Figure) -> str:
 
 def _appendix(doc: Doc, meta: Meta) -> str:
     """An appendix without figures that points to the first one."""
-    text = doc.p(rich("The legend of {fig} applies here too. ", fig=xref("fig1", "Fig. 1")) + rich(words.sentences(doc.rng, meta.about)))
+    text = doc.p(
+        rich("The legend of {fig} applies here too. ", fig=xref("fig1", "Fig. 1"))
+        + rich(words.sentences(doc.rng, meta.about))
+    )
     return f'<app-group><app id="appsec1"><title>Appendix A</title>{text}</app></app-group>'

@@ -1,5 +1,7 @@
 """Frontiers: `FIGURE 1` labels, hrefs that end in `.tif` for files that are `.jpg`, boxes, and formulae in two languages."""
 
+# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -34,7 +36,9 @@ def write(doc: Doc, meta: Meta, plan: Plan) -> str:
     inside = bool(rng.random() < 0.5)
     figures = []
     for number in range(1, plan.figures + 1):
-        figure = studio.figure(f"F{number}" if rng.random() < 0.5 else f"f{number}", f"FIGURE {number}", look=pick(rng, ("bold", "plain")))
+        figure = studio.figure(
+            f"F{number}" if rng.random() < 0.5 else f"f{number}", f"FIGURE {number}", look=pick(rng, ("bold", "plain"))
+        )
         studio.attach(figure, f"{base}-g{number:03d}", pick(rng, ("tif", "tif", "upper", "path")))
         figures.append(figure)
     small = f"{base}-i001"
@@ -42,11 +46,21 @@ def write(doc: Doc, meta: Meta, plan: Plan) -> str:
         pen = Pen(40, 24)
         pen.text(20, 12, "x", 16)
         doc.files[f"{small}.gif"] = encode(pen.finish(), "gif").data
-    doc.add(f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{DOCTYPE}\n<article xmlns:mml="http://www.w3.org/1998/Math/MathML" xmlns:xlink="http://www.w3.org/1999/xlink" article-type="{meta.article_type}" xml:lang="EN">')
+    doc.add(
+        f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{DOCTYPE}\n<article xmlns:mml="http://www.w3.org/1998/Math/MathML" xmlns:xlink="http://www.w3.org/1999/xlink" article-type="{meta.article_type}" xml:lang="EN">'
+    )
     doc.add(front(doc, meta))
     math = (inline_math(64), inline_tex(25), inline_picture(f"{small}.gif"), display_math(3))
-    here = (lambda figure: studio.fig(figure)) if inside else None
-    Body(doc, meta, figures, here, dash=pick(rng, ("–", "—", "−", " through ")), math=math, extra=lambda: _box(studio, meta, base)).emit()
+    here = studio.fig if inside else None
+    Body(
+        doc,
+        meta,
+        figures,
+        here,
+        dash=pick(rng, ("–", "—", "−", " through ")),
+        math=math,
+        extra=lambda: _box(studio, meta, base),
+    ).emit()
     doc.add("<back>", references(doc, meta, "mixed-citation"), _supplement(studio, base), "</back>")
     if not inside:
         doc.add("<floats-group>", *(studio.fig(figure) for figure in figures), "</floats-group>")
@@ -57,7 +71,13 @@ def write(doc: Doc, meta: Meta, plan: Plan) -> str:
 def _box(studio: Studio, meta: Meta, base: str) -> str:
     """A box of text with a picture of its own, and a paragraph that uses the document's own entities."""
     doc = studio.doc
-    own = doc.p(rich("Levels in ") + raw("&cohort;", "the training cohort") + rich(" were 5~") + raw("&unit;", "μmol/L") + rich("."))
+    own = doc.p(
+        rich("Levels in ")
+        + raw("&cohort;", "the training cohort")
+        + rich(" were 5~")
+        + raw("&unit;", "μmol/L")
+        + rich(".")
+    )
     if doc.rng.random() < 0.4:
         text = doc.p(rich(words.sentences(doc.rng, meta.about)))
         return f'{own}<boxed-text id="BX1" position="float"><label>BOX 1</label><caption><title>Key points.</title></caption>{text}</boxed-text>'

@@ -1,5 +1,7 @@
 """The bricks of every publisher: planned figures, their image files, formulae, tables and cross references."""
 
+# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
+
 from __future__ import annotations
 
 import string
@@ -19,7 +21,12 @@ if TYPE_CHECKING:
 FAULTS = ("missing_file", "no_href", "no_caption", "tiny_image", "cut_scan", "cut_header", "web_page")
 """What can be wrong with one figure on purpose."""
 
-FREE_CONCEPTS = (*(name for name in CONCEPTS if name not in {"table", "molecule"}), "composite", "composite", "composite")
+FREE_CONCEPTS = (
+    *(name for name in CONCEPTS if name not in {"table", "molecule"}),
+    "composite",
+    "composite",
+    "composite",
+)
 
 
 @dataclass
@@ -44,16 +51,29 @@ class Studio:
     plan: Plan
     made: int = 0
 
-    def figure(self, identifier: str | None, label: str | None, concept: str | None = None, look: str = "title") -> Figure:
+    def figure(
+        self, identifier: str | None, label: str | None, concept: str | None = None, look: str = "title"
+    ) -> Figure:
         """A drawn figure with its caption. `look`: `title` + paragraphs, `plain` one paragraph, `bold` lead, `split` two paragraphs."""
-        doc, rng = self.doc, self.doc.rng
+        rng = self.doc.rng
         if concept is None:
             concept = (self.plan.first_concept if self.made == 0 else None) or pick(rng, FREE_CONCEPTS)
         drawing = draw(concept, rng)
         told = describe(drawing, rng)
         body = rich(" ".join(told.sentences))
         if rng.random() < 0.35:
-            body += rich(" " + pick(rng, ("Scale and methods as described.", "Data represent three independent experiments.", "See text for details (*n*~=~3).", "Abbreviations: AU, arbitrary units; h, hours.")))
+            body += rich(
+                " "
+                + pick(
+                    rng,
+                    (
+                        "Scale and methods as described.",
+                        "Data represent three independent experiments.",
+                        "See text for details (*n*~=~3).",
+                        "Abbreviations: AU, arbitrary units; h, hours.",
+                    ),
+                )
+            )
         title = rich(told.title + ("." if look != "plain" else ""))
         figure = Figure(drawing, identifier, rich(label) if label else None, phrase=told.phrase, panels=told.panels)
         if look in {"title", "split"}:
@@ -61,7 +81,17 @@ class Studio:
             if look == "split" and len(told.sentences) > 1:
                 figure.paragraphs = [rich(s) for s in told.sentences]
         elif look == "bold":
-            figure.paragraphs = [Rich((Part("bold", told.title + ".") if "*" not in told.title and "~" not in told.title else Part("text", title.text),)) + rich(" ") + body]
+            figure.paragraphs = [
+                Rich(
+                    (
+                        Part("bold", told.title + ".")
+                        if "*" not in told.title and "~" not in told.title
+                        else Part("text", title.text),
+                    )
+                )
+                + rich(" ")
+                + body
+            ]
         else:
             figure.paragraphs = [body]
         figure.fault = self.plan.faults.get(self.made)
@@ -70,7 +100,9 @@ class Studio:
         self.made += 1
         return figure
 
-    def attach(self, figure: Figure, stem: str, href: str = "bare", thumb: bool = True, form: str | None = None) -> None:
+    def attach(
+        self, figure: Figure, stem: str, href: str = "bare", thumb: bool = True, form: str | None = None
+    ) -> None:
         """Encode the figure's image as a file of the package, and settle the href.
 
         `href`: `bare` without extension, `exact`, `tif` whatever the file is, `upper` case, or under a `path/`.
@@ -79,14 +111,23 @@ class Studio:
         if drawing is None:
             return
         photo = drawing.concept in encode.PHOTOS
-        chosen = form or (self.plan.rare_form if self.made == 1 else None) or pick(rng, encode.PHOTO_FORMS if photo else encode.CHART_FORMS)
+        chosen = (
+            form
+            or (self.plan.rare_form if self.made == 1 else None)
+            or pick(rng, encode.PHOTO_FORMS if photo else encode.CHART_FORMS)
+        )
         image = drawing.image
-        encoded = {
-            "tiny_image": encode.tiny, "cut_scan": encode.cut_scan, "cut_header": encode.cut_header, "web_page": lambda _: encode.web_page(),
-        }.get(fault or "", lambda picture: encode.encode(picture, chosen, int(rng.integers(72, 92))))(image)  # fmt: skip
+        quality = int(rng.integers(72, 92))
+        encoded = encode.spoil(image, fault) or encode.encode(image, chosen, quality)
         name = f"{stem}.{encoded.extension}"
         quoted = stem.replace(" ", "%20")
-        figure.href = {"bare": quoted, "exact": f"{quoted}.{encoded.extension}", "tif": f"{quoted}.tif", "upper": name.upper(), "path": f"images/{quoted}.{encoded.extension}"}[href]
+        figure.href = {
+            "bare": quoted,
+            "exact": f"{quoted}.{encoded.extension}",
+            "tif": f"{quoted}.tif",
+            "upper": name.upper(),
+            "path": f"images/{quoted}.{encoded.extension}",
+        }[href]
         if fault == "no_href":
             figure.href = None
         if fault in {"no_href", "missing_file"} or not self.plan.images:
@@ -145,7 +186,10 @@ def _capital(text: Rich) -> Rich:
 def inline_math(number: int) -> Rich:
     """An inline formula in MathML and, inside `alternatives`, TeX: the MathML counts."""
     mathml = f"<mml:math><mml:mrow><mml:msup><mml:mi>R</mml:mi><mml:mn>2</mml:mn></mml:msup><mml:mo>=</mml:mo><mml:mn>0.{number}</mml:mn></mml:mrow></mml:math>"
-    return raw(f"<inline-formula><alternatives>{mathml}{_tex(f'$R^{{2}} = 0.{number}$')}</alternatives></inline-formula>", f"R2=0.{number}")
+    return raw(
+        f"<inline-formula><alternatives>{mathml}{_tex(f'$R^{{2}} = 0.{number}$')}</alternatives></inline-formula>",
+        f"R2=0.{number}",
+    )
 
 
 def inline_tex(number: int) -> Rich:
@@ -163,8 +207,11 @@ def display_math(number: int, href: str | None = None) -> Rich:
     """A displayed formula: a block between the words around it; its graphic is no figure."""
     if href:
         return raw(f'<disp-formula id="e{number}"><graphic xlink:href="{href}"/></disp-formula>', " ")
-    mathml = f"<mml:math display=\"block\"><mml:mi>E</mml:mi><mml:mo>=</mml:mo><mml:mfrac><mml:mi>k</mml:mi><mml:mn>{number}</mml:mn></mml:mfrac><mml:mtext> per cell</mml:mtext></mml:math>"
-    return raw(f'<disp-formula id="e{number}"><label>({number})</label>{mathml}</disp-formula>', f" ({number}) E=k{number} per cell ")
+    mathml = f'<mml:math display="block"><mml:mi>E</mml:mi><mml:mo>=</mml:mo><mml:mfrac><mml:mi>k</mml:mi><mml:mn>{number}</mml:mn></mml:mfrac><mml:mtext> per cell</mml:mtext></mml:math>'
+    return raw(
+        f'<disp-formula id="e{number}"><label>({number})</label>{mathml}</disp-formula>',
+        f" ({number}) E=k{number} per cell ",
+    )
 
 
 def _tex(formula: str) -> str:

@@ -32,11 +32,15 @@ def write(doc: Doc, meta: Meta, plan: Plan) -> str:
     word = pick(doc.rng, ("Figure", "Fig"))
     figures = []
     for number in range(1, plan.figures + 1):
-        figure = studio.figure(f"pone-{meta.number:07d}-g{number:03d}", f"{word} {number}", look=pick(doc.rng, ("title", "title", "split")))
+        figure = studio.figure(
+            f"pone-{meta.number:07d}-g{number:03d}", f"{word} {number}", look=pick(doc.rng, ("title", "title", "split"))
+        )
         studio.attach(figure, f"{base}.g{number:03d}")
         figures.append(figure)
     if len(figures) > 1 and figures[1].paragraphs:
-        figures[1].paragraphs[-1] += rich(" Symbols as in {fig}; compare the inset of {self}.", fig=cite(figures[0]), self=cite(figures[1]))
+        figures[1].paragraphs[-1] += rich(
+            " Symbols as in {fig}; compare the inset of {self}.", fig=cite(figures[0]), self=cite(figures[1])
+        )
     formula = f"{base}.e001"
     if plan.images:
         doc.files[f"{formula}.jpg"] = _formula_picture(studio)
@@ -45,11 +49,26 @@ def write(doc: Doc, meta: Meta, plan: Plan) -> str:
         doi = f'<object-id pub-id-type="doi">10.5555/journal.{figure.href or base}</object-id>'
         return studio.fig(figure, before=doi)
 
-    doc.add(f'<?xml version="1.0" encoding="UTF-8"?>\n{DOCTYPE}\n<article xmlns:mml="http://www.w3.org/1998/Math/MathML" xmlns:xlink="http://www.w3.org/1999/xlink" article-type="{meta.article_type}" dtd-version="3.0" xml:lang="EN">\n')
+    doc.add(
+        f'<?xml version="1.0" encoding="UTF-8"?>\n{DOCTYPE}\n<article xmlns:mml="http://www.w3.org/1998/Math/MathML" xmlns:xlink="http://www.w3.org/1999/xlink" article-type="{meta.article_type}" dtd-version="3.0" xml:lang="EN">\n'
+    )
     doc.add(front(doc, meta))
     math = (inline_math(int(doc.rng.integers(11, 99))), display_math(1, formula), display_math(2))
-    Body(doc, meta, figures, here, nested=bool(doc.rng.random() < 0.2), math=math, extra=lambda: _table(studio, meta, base)).emit()
-    doc.add("<back><ack><p>We thank all synthetic participants.</p></ack>", references(doc, meta, "element-citation"), _supplement(doc, base), "</back></article>\n")
+    Body(
+        doc,
+        meta,
+        figures,
+        here,
+        nested=bool(doc.rng.random() < 0.2),
+        math=math,
+        extra=lambda: _table(studio, meta, base),
+    ).emit()
+    doc.add(
+        "<back><ack><p>We thank all synthetic participants.</p></ack>",
+        references(doc, meta, "element-citation"),
+        _supplement(doc, base),
+        "</back></article>\n",
+    )
     return doc.xml()
 
 

@@ -32,13 +32,19 @@ def write(doc: Doc, meta: Meta, plan: Plan) -> str:
     base = f"nihms-{meta.number}-f"
     figures = []
     for number in range(1, plan.figures + 1):
-        figure = studio.figure(f"F{number}" if rng.random() < 0.9 else None, f"Figure {number}", look=pick(rng, ("title", "split", "plain")))
+        figure = studio.figure(
+            f"F{number}" if rng.random() < 0.9 else None,
+            f"Figure {number}",
+            look=pick(rng, ("title", "split", "plain")),
+        )
         if figure.id is None:
             figure.graphic_id = f"G{number}"
         spaced = number == 2 and rng.random() < 0.3
         studio.attach(figure, f"Figure {number} final" if spaced else f"{base}{number:04d}")
         figures.append(figure)
-    doc.add(f'<?xml version="1.0" encoding="UTF-8"?>\n{DOCTYPE}\n<article xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:mml="http://www.w3.org/1998/Math/MathML" article-type="{meta.article_type}" xml:lang="en">\n<?properties manuscript?>\n')
+    doc.add(
+        f'<?xml version="1.0" encoding="UTF-8"?>\n{DOCTYPE}\n<article xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:mml="http://www.w3.org/1998/Math/MathML" article-type="{meta.article_type}" xml:lang="en">\n<?properties manuscript?>\n'
+    )
     doc.add(front(doc, meta))
     ordered = [f for f in figures if f.id] + [f for f in figures if not f.id]
     Body(doc, meta, ordered, math=(inline_tex(31), display_math(7)), extra=lambda: _loose(studio, base)).emit()
@@ -60,7 +66,7 @@ def _with_small(studio: Studio, figure: Figure) -> str:
     doc = studio.doc
     identifier = f' id="{figure.id}"' if figure.id else ""
     small = graphic(f"{figure.href}-small.gif", ' content-type="120x90"')
-    return f'<fig{identifier}>{doc.label(figure)}{doc.caption(figure)}<alternatives>{small}{studio.inside(figure)}</alternatives></fig>'
+    return f"<fig{identifier}>{doc.label(figure)}{doc.caption(figure)}<alternatives>{small}{studio.inside(figure)}</alternatives></fig>"
 
 
 def _loose(studio: Studio, base: str) -> str:
@@ -119,6 +125,12 @@ def _response(studio: Studio, base: str) -> None:
     doc.scope = "RE1"
     figure = studio.figure("RF1", "Figure R1", look="plain")
     studio.attach(figure, f"{base}6001")
-    doc.add('<response response-type="reply" id="RE1"><front-stub><title-group><article-title>Reply</article-title></title-group></front-stub><body>')
-    doc.add(doc.p(rich("Our own data ({fig}) differ.", fig=xref("RF1", "Figure R1"))), studio.fig(figure), "</body></response>")
+    doc.add(
+        '<response response-type="reply" id="RE1"><front-stub><title-group><article-title>Reply</article-title></title-group></front-stub><body>'
+    )
+    doc.add(
+        doc.p(rich("Our own data ({fig}) differ.", fig=xref("RF1", "Figure R1"))),
+        studio.fig(figure),
+        "</body></response>",
+    )
     doc.scope = ""
