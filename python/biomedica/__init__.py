@@ -1,0 +1,85 @@
+"""PubMed Central article packages to datasets of image-caption pairs.
+
+    >>> import biomedica as bm
+    >>> article = bm.parse_article(b"<article><body><fig id='f1'><graphic href='a.jpg'/></fig></body></article>")
+    >>> [figure["image_figure_id"] for figure in article["figures"]]
+    ['f1']
+
+`extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
+document, `open` opens a dataset. The command `biomedica` has the same words.
+"""
+
+from typing import TYPE_CHECKING
+
+from biomedica.exceptions import (
+    ArchiveError,
+    BiomedicaError,
+    DatasetError,
+    SourceError,
+    SourceNotFoundError,
+    XmlError,
+)
+
+if TYPE_CHECKING:
+    from biomedica import demo
+    from biomedica._core import build_profile, parse_article
+    from biomedica._extract import Progress, extract
+    from biomedica._read import Chunk, read
+    from biomedica.dataset import Dataset, Report, open  # noqa: A004 - the API's word
+
+    __version__: str
+
+__all__ = [
+    "ArchiveError",
+    "BiomedicaError",
+    "Chunk",
+    "Dataset",
+    "DatasetError",
+    "Progress",
+    "Report",
+    "SourceError",
+    "SourceNotFoundError",
+    "XmlError",
+    "__version__",
+    "build_profile",
+    "demo",
+    "extract",
+    "open",
+    "parse_article",
+    "read",
+]
+
+# Where each name lives. They are loaded when first used (PEP 562), so that `import biomedica` costs next to nothing.
+# A verb's module has a leading underscore: a submodule called `extract` would take the function's place here as soon
+# as anything imports it.
+_HOME = {
+    "Chunk": "_read",
+    "Dataset": "dataset",
+    "Progress": "_extract",
+    "Report": "dataset",
+    "build_profile": "_core",
+    "extract": "_extract",
+    "open": "dataset",
+    "parse_article": "_core",
+    "read": "_read",
+}
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module, metadata
+
+    value: object
+    if name in _HOME:
+        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    elif name == "demo":
+        value = import_module(f"{__name__}.demo")
+    elif name == "__version__":
+        value = metadata.version(__name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

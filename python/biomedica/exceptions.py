@@ -1,0 +1,41 @@
+"""Every exception that this library raises on purpose.
+
+`BiomedicaError` is the base: catch it to handle whatever input or disk can do. Where Python has an exception of its
+own that fits (`FileNotFoundError`), the class is that too. A wrong argument is a plain `ValueError` or `TypeError`.
+Messages name the source, the member and the byte offset, as far as they are known.
+
+What concerns one article never raises while many are read: it becomes a row of the failures table.
+"""
+
+__all__ = [
+    "ArchiveError",
+    "BiomedicaError",
+    "DatasetError",
+    "SourceError",
+    "SourceNotFoundError",
+    "XmlError",
+]
+
+
+class BiomedicaError(Exception):
+    """Base of all errors of this library."""
+
+
+class SourceError(BiomedicaError):
+    """A source of packages cannot be read at all: permission, I/O, or a path of no known form."""
+
+
+class SourceNotFoundError(SourceError, FileNotFoundError):
+    """There is nothing at the path of a source or a dataset."""
+
+
+class ArchiveError(BiomedicaError):
+    """A package is damaged, unsafe or beyond a limit: gzip, tar, or the size of a member."""
+
+
+class XmlError(BiomedicaError):
+    """A document is no readable JATS article: malformed, nested too deep, or without an `article` element."""
+
+
+class DatasetError(BiomedicaError):
+    """A dataset cannot be written or opened: full disk, other options than before, or files that do not fit."""
