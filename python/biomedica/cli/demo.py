@@ -1,0 +1,38 @@
+"""Make a synthetic corpus of article packages and extract it: a first dataset without any download.
+
+The face of `biomedica.demo.make`: packages go to DIR/packages, the dataset to DIR/dataset. The same seed gives the same
+bytes each time.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from biomedica.cli import extract
+from biomedica.cli.options import add_threads, natural, positive
+
+if TYPE_CHECKING:
+    from biomedica.cli.output import Output
+
+EXAMPLE = "biomedica demo demo/"
+RESUMES = True
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("directory", type=Path, metavar="DIR", help="where packages and dataset go")
+    parser.add_argument(
+        "--articles", type=positive, default=200, metavar="N", help="articles to make (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of the drawings (default: %(default)s)")
+    add_threads(parser)
+
+
+def run(args: argparse.Namespace, output: "Output") -> int:
+    """Make the packages, then extract them."""
+    import biomedica
+
+    packages = args.directory / "packages"
+    output.note("making", {"packages": str(packages)}, f"drawing {args.articles:,} articles into {packages}")
+    biomedica.demo.make(packages, articles=args.articles, seed=args.seed)
+    return extract.extract([packages], args.directory / "dataset", output, threads=args.threads)

@@ -1,0 +1,103 @@
+"""Turn article packages into a dataset of image-caption pairs.
+
+The face of `biomedica.extract`. Running it again does only what is missing.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from biomedica.cli import summary
+from biomedica.cli.options import add_threads, natural, positive
+from biomedica.cli.progress import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from biomedica.cli.output import Output
+
+EXAMPLE = "biomedica extract oa_package/ --output dataset/ --threads 16"
+RESUMES = True
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="a package (.tar.gz, .tar, .nxml, .xml), a directory tree of them, a glob, or a file that lists them",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the dataset goes")
+    add_threads(parser)
+    parser.add_argument(
+        "--part-size", type=positive, default=4096, metavar="N", help="packages a part (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--samples-per-shard",
+        type=positive,
+        default=10_000,
+        metavar="N",
+        help="pairs a shard holds at most (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--min-size",
+        type=natural,
+        default=21,
+        metavar="PIXELS",
+        help="an image with a shorter side than this makes no pair (default: %(default)s)",
+    )
+    parser.add_argument("--article-text", action="store_true", help="put the whole article's text into every sample")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 when anything failed; the dataset is complete all the same"
+    )
+
+
+def run(args: argparse.Namespace, output: "Output") -> int:
+    """Extract, then say what came of it."""
+    return extract(
+        args.sources,
+        args.output,
+        output,
+        strict=args.strict,
+        threads=args.threads,
+        part_size=args.part_size,
+        samples_per_shard=args.samples_per_shard,
+        min_size=args.min_size,
+        article_text=args.article_text,
+    )
+
+
+def extract(
+    sources: "Sequence[str | Path]",
+    directory: Path,
+    output: "Output",
+    *,
+    strict: bool = False,
+    threads: int | None = None,
+    part_size: int = 4096,
+    samples_per_shard: int = 10_000,
+    min_size: int = 21,
+    article_text: bool = False,
+) -> int:
+    """Extract `sources` into `directory` with progress and a summary; return the exit code."""
+    import biomedica
+
+    with shown(output) as progress:
+        dataset = biomedica.extract(
+            sources,
+            directory,
+            threads=threads,
+            part_size=part_size,
+            samples_per_shard=samples_per_shard,
+            min_size=min_size,
+            article_text=article_text,
+            progress=progress,
+        )
+    stats = dataset.stats()
+    if not stats["packages"]:
+        output.error(f"no packages found in {', '.join(map(str, sources))}")
+        return 1
+    values, text = summary.of_extraction(directory, stats, progress.last)
+    output.result("summary", values, text)
+    return 1 if strict and stats["failures"] else 0

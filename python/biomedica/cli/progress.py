@@ -1,0 +1,95 @@
+"""How long work shows itself: a live line on a terminal, plain lines elsewhere, JSON for machines; all on stderr."""
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from biomedica import Progress
+    from biomedica.cli.output import Output
+
+TEXT_SECONDS = 10.0
+JSON_SECONDS = 1.0
+"""Seconds between two lines of either kind. The first comes at once, so that a log shows that work has begun."""
+
+
+class Lines:
+    """Writes what it is told as lines, no more often than every few seconds; keeps the last."""
+
+    def __init__(self, output: "Output") -> None:
+        self.last: Progress | None = None
+        self._output = output
+        self._next = 0.0
+
+    def __call__(self, progress: "Progress") -> None:
+        """Take the state of the work."""
+        self.last = progress
+        if progress.seconds >= self._next:
+            self._next = progress.seconds + (JSON_SECONDS if self._output.json else TEXT_SECONDS)
+            self._show(progress)
+
+    def _show(self, progress: "Progress") -> None:
+        self._output.note("progress", values(progress), line(progress))
+
+
+class Live(Lines):
+    """Redraws one line of a terminal, with a bar when the total is known."""
+
+    def __init__(self, output: "Output") -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        super().__init__(output)
+        columns = (SpinnerColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"))
+        # Transient: the summary that follows says it all again.
+        self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
+        self._task = self.bar.add_task("starting", total=None)
+
+    def __call__(self, progress: "Progress") -> None:
+        """Take the state of the work."""
+        self.last = progress
+        self.bar.update(
+            self._task, completed=progress.packages, total=progress.total_packages, description=line(progress)
+        )
+
+
+@contextlib.contextmanager
+def shown(output: "Output") -> "Iterator[Lines]":
+    """A callback for `extract` that shows progress while the block runs."""
+    if output.json or not sys.stderr.isatty():
+        yield Lines(output)
+        return
+    live = Live(output)
+    with live.bar:
+        yield live
+
+
+def line(progress: "Progress") -> str:
+    """One line for people: counts, rates and, when the total is known, the time left."""
+    total = progress.total_packages
+    of = "" if total is None else f" of {total:,}"
+    text = f"{progress.packages:,}{of} packages"
+    if progress.seconds > 0:
+        rate = progress.packages / progress.seconds
+        text += f", {rate:,.1f}/s, {progress.input_bytes / progress.seconds / 1e6:,.1f} MB/s"
+    text += f", {progress.pairs:,} pairs, {progress.failures:,} failures"
+    if total is not None and progress.packages > 0:
+        text += f", {clock(progress.seconds * (total - progress.packages) / progress.packages)} left"
+    return text
+
+
+def values(progress: "Progress") -> dict[str, float | None]:
+    """The same for machines: what the API gives, under its own names."""
+    names = ("packages", "total_packages", "articles", "figures", "pairs", "failures")
+    names += ("input_bytes", "output_bytes", "seconds")
+    return {name: getattr(progress, name) for name in names}
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03`, or `2:03` below an hour."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,30 @@
+"""Count what a dataset holds: pairs by subset, figures by status and kind, articles by licence, failures by reason.
+
+The face of `biomedica.open(path).stats()`.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from biomedica.cli import summary
+
+if TYPE_CHECKING:
+    from biomedica.cli.output import Output
+
+EXAMPLE = "biomedica stats dataset/"
+RESUMES = False
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="the directory that extract wrote")
+
+
+def run(args: argparse.Namespace, output: "Output") -> int:
+    """Print the counts."""
+    import biomedica
+
+    stats = biomedica.open(args.dataset).stats()
+    output.result("stats", stats, summary.of_stats(stats))
+    return 0

@@ -1,0 +1,34 @@
+"""Check that a dataset is whole: every file of every part is there with its recorded sha-256, and the counts agree.
+
+The face of `biomedica.open(path).verify()`. Exits with 1 when there is a problem.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from biomedica.cli.output import Output
+
+EXAMPLE = "biomedica verify dataset/ --deep"
+RESUMES = False
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="the directory that extract wrote")
+    parser.add_argument(
+        "--deep", action="store_true", help="also read every image at its recorded place and check its own sha-256"
+    )
+
+
+def run(args: argparse.Namespace, output: "Output") -> int:
+    """Print every problem and one closing line."""
+    import biomedica
+
+    report = biomedica.open(args.dataset).verify(deep=args.deep)
+    problems = [str(problem) for problem in report.problems]
+    verdict = f"{len(problems):,} problems" if problems else "whole"
+    text = "\n".join([*problems, f"{args.dataset}: {verdict}, {report.files:,} files checked"])
+    output.result("report", {"dataset": str(args.dataset), "files": report.files, "problems": problems}, text)
+    return 1 if problems else 0
