@@ -107,5 +107,3 @@ def _check_words(
 def _suggestion(word: str, known: "Iterable[str]") -> str:
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
-
-

@@ -1,0 +1,170 @@
+"""The cases: each measures, and says what came of it as rows of the table."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+
+import biomedica
+import pubmed_parser
+from lxml import etree
+
+from harness import paper_way
+from harness.corpus import WORK, Corpus
+from harness.floors import floors
+from harness.measure import Row, interleaved, medians, one_core, timed
+
+type Measured = tuple[list[Row], dict[str, list[float]]]
+
+PARSERS = (
+    pubmed_parser.parse_pubmed_xml,
+    pubmed_parser.parse_pubmed_caption,
+    pubmed_parser.parse_pubmed_paragraph,
+    pubmed_parser.parse_pubmed_references,
+)
+
+
+def jats(corpus: Corpus, rounds: int) -> Measured:
+    """Documents to records in one thread, files read from the page cache by everyone."""
+
+    def ours() -> None:
+        for path in corpus.documents:
+            biomedica.parse_article(path.read_bytes())
+
+    def pubmed() -> None:
+        for path in corpus.documents:
+            for parse in PARSERS:
+                parse(str(path))
+
+    def lxml() -> None:
+        for path in corpus.documents:
+            etree.parse(path)
+
+    contenders = [timed("biomedica", ours), timed("pubmed_parser", pubmed), timed("lxml", lxml)]
+    with one_core():
+        measured = interleaved([*contenders, floors(corpus.documents)], rounds)
+    seconds = medians(measured)
+
+    def row(peer: str, name: str, goal: str, *, floor: bool = False) -> Row:
+        quotient = seconds["biomedica"] / seconds[name]
+        ours, theirs = (f"{len(corpus.documents) / seconds[key]:,.0f} articles/s" for key in ("biomedica", name))
+        return Row("JATS, 1 core", ours, peer, theirs, quotient if floor else 1 / quotient, goal)
+
+    return [
+        row("pubmed_parser, four calls", "pubmed_parser", ">= 15"),
+        row("lxml.etree.parse alone", "lxml", ">= 2.5"),
+        row("floor: quick-xml events alone", "xml_events_s", "<= 2", floor=True),
+    ], measured
+
+
+def arrow(corpus: Corpus, rounds: int) -> Measured:
+    """Packages to record batches, with one thread and with two."""
+
+    def read(threads: int) -> Callable[[], None]:
+        def work() -> None:
+            for _ in biomedica.read(corpus.packages, threads=threads):
+                pass
+
+        return work
+
+    with one_core():
+        measured = interleaved([timed("1 thread", read(1)), floors(corpus.packages)], rounds)
+    # A second series, since a process that is pinned would not show what two cores give.
+    measured |= {
+        f"{name}, unpinned": values
+        for name, values in interleaved([timed("1 thread", read(1)), timed("2 threads", read(2))], rounds).items()
+    }
+    seconds = medians(measured)
+    floor = seconds["inflate_s"] + seconds["sha256_s"] + seconds["xml_events_s"]
+
+    def speed(name: float) -> str:
+        return f"{corpus.package_bytes / name / 1e6:,.0f} MB/s"
+
+    one, two = seconds["1 thread, unpinned"], seconds["2 threads, unpinned"]
+    return [
+        Row(
+            "packages to Arrow, 1 core",
+            speed(seconds["1 thread"]),
+            "floor: inflate + sha-256 + events",
+            speed(floor),
+            seconds["1 thread"] / floor,
+            "<= 1.2",
+        ),
+        Row("packages to Arrow, 2 threads", speed(two), "1 thread", speed(one), one / two, ">= 1.8"),
+    ], measured
+
+
+def dataset(corpus: Corpus, rounds: int) -> Measured:
+    """Packages to a dataset on disk, on one core."""
+    directories = {name: WORK / "out" / name for name in ("biomedica", "paper", "tar")}
+
+    def ours() -> None:
+        biomedica.extract(corpus.packages, directories["biomedica"], threads=1)
+
+    def paper() -> None:
+        paper_way.extract(corpus.packages, directories["paper"])
+
+    def tar() -> None:
+        directories["tar"].mkdir(parents=True)
+        for package in corpus.packages:
+            subprocess.run(["tar", "xzf", package, "-C", directories["tar"]], check=True)
+
+    def fresh(name: str, work: Callable[[], None]) -> Callable[[], dict[str, float]]:
+        def run() -> dict[str, float]:
+            rmtree(directories[name], ignore_errors=True)
+            measured = dict(timed(name, work)())
+            rmtree(directories[name], ignore_errors=True)
+            return measured
+
+        return run
+
+    with one_core():
+        measured = interleaved([fresh("biomedica", ours), fresh("paper", paper), fresh("tar", tar)], rounds)
+    seconds = medians(measured)
+
+    def row(peer: str, name: str, goal: str) -> Row:
+        ours, theirs = (f"{corpus.package_bytes / seconds[key] / 1e6:,.1f} MB/s" for key in ("biomedica", name))
+        return Row("packages to dataset, 1 core", ours, peer, theirs, seconds[name] / seconds["biomedica"], goal)
+
+    return [row("the paper's way", "paper", ">= 15"), row("tar xzf, nothing else", "tar", ">= 2")], measured
+
+
+def imports(_: Corpus, rounds: int) -> Measured:
+    """The cost of the import statement in a fresh interpreter."""
+
+    def contender(name: str) -> Callable[[], dict[str, float]]:
+        code = f"import time; t = time.perf_counter(); import {name}; print(time.perf_counter() - t)"
+        return lambda: {name: float(subprocess.check_output([sys.executable, "-c", code]))}
+
+    measured = interleaved([contender("biomedica"), contender("pyarrow")], rounds * 3)
+    seconds = medians(measured)
+    ours, theirs = (f"{seconds[name] * 1e3:.0f} ms" for name in ("biomedica", "pyarrow"))
+    ratio = seconds["biomedica"] / seconds["pyarrow"]
+    return [Row("import biomedica", ours, "import pyarrow", theirs, ratio, "<= 1.3")], measured
+
+
+def memory(corpus: Corpus, rounds: int) -> Measured:
+    """Peak resident memory of an extraction with two threads, over a tenth of the corpus and over all of it."""
+    code = (
+        "import resource, sys, biomedica; biomedica.extract(sys.argv[2:], sys.argv[1], threads=2);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
+    )
+    output = WORK / "out" / "memory"
+
+    def contender(name: str, packages: list[Path]) -> Callable[[], dict[str, float]]:
+        def run() -> dict[str, float]:
+            rmtree(output, ignore_errors=True)
+            peak = float(subprocess.check_output([sys.executable, "-c", code, output, *packages]))
+            rmtree(output, ignore_errors=True)
+            return {name: peak}
+
+        return run
+
+    tenth = corpus.packages[::10]
+    measured = interleaved([contender("1x", tenth), contender("10x", corpus.packages)], rounds)
+    peak = medians(measured)
+    small, large = (f"{peak[name] / 2**20:,.0f} MiB" for name in ("1x", "10x"))
+    return [
+        Row("peak memory, 2 threads, 10x the corpus", large, "1x", small, peak["10x"] / peak["1x"], "< 600 MiB")
+    ], measured
