@@ -1,14 +1,13 @@
 """Run the cases, print one table, keep the raw numbers: `make bench`."""
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import re
 import sys
 from dataclasses import asdict
 
 import biomedica
-
 from harness import cases
 from harness.corpus import corpus as get_corpus
 from harness.measure import ROOT, Row, machine
@@ -44,7 +43,7 @@ def main() -> int:
         found, raw[name] = CASES[name](corpus, args.rounds)
         rows += found
 
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     about = machine()
     slug = re.sub(r"[^a-z0-9]+", "-", f"{about['cpu']} {about['cores']} cores".lower()).strip("-")
     path = ROOT / "benches/runs" / f"{now:%Y-%m-%d}-{slug}.json"

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import biomedica
-
 from harness.measure import ROOT
 
 REAL = ROOT / "../shared/data"

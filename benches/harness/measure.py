@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import re
 import statistics
 import subprocess
 import time
@@ -11,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TypeAlias
 
-type Contender = Callable[[], Mapping[str, float]]
+Contender: TypeAlias = Callable[[], Mapping[str, float]]
 """Runs once and says what it measured, by name."""
 
 ROOT = Path(__file__).parents[2]
@@ -73,13 +75,10 @@ def one_core() -> Iterator[None]:
 
 def machine() -> dict[str, object]:
     """What the numbers were measured on and with."""
-    cpu = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model name")),
-        platform.processor() or platform.machine(),
-    )
+    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
-        "cpu": cpu,
+        "cpu": model[1] if model else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": pages,
         "kernel": platform.release(),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from biomedica._core import build_profile, parse_article
     from biomedica._extract import Progress, extract
     from biomedica._read import Chunk, read
-    from biomedica.dataset import Dataset, Report, open  # noqa: A004 - the API's word
+    from biomedica.dataset import Dataset, Report, open
 
     __version__: str
 
