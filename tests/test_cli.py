@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,9 +19,14 @@ COMMAND = [sys.executable, "-m", "biomedica"]
 ARTICLES = 24
 
 
-def command(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+def command(
+    *words: str | Path,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    env: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *words], check=False, text=True, timeout=100, **({"capture_output": True} | options)
+        [*COMMAND, *words], check=False, text=True, timeout=100, stdout=stdout, stderr=stderr, env=env
     )
 
 
@@ -84,10 +88,11 @@ def test_wrong_usage_is_one_line_with_a_hint(words: list[str], hint: str) -> Non
 
 
 def test_a_missing_folder_is_one_line(tmp_path: Path) -> None:
-    for words in (["extract", tmp_path / "absent", "-o", tmp_path / "out"], ["stats", tmp_path / "absent"]):
+    absent, out = str(tmp_path / "absent"), str(tmp_path / "out")
+    for words in (("extract", absent, "-o", out), ("stats", absent)):
         done = command(*words)
         assert done.returncode == 1
-        assert str(tmp_path / "absent") in one_line(done.stderr)
+        assert absent in one_line(done.stderr)
 
 
 def test_an_empty_folder_is_nothing_done(tmp_path: Path) -> None:
@@ -130,8 +135,6 @@ def test_on_a_terminal_progress_is_drawn(demo: Path, tmp_path: Path) -> None:
         demo / "packages",
         "-o",
         tmp_path / "out",
-        capture_output=False,
-        stdout=subprocess.PIPE,
         stderr=theirs,
         env=os.environ | {"TERM": "xterm"},
     )
@@ -187,7 +190,7 @@ def test_ctrl_c_ends_in_one_line_and_the_same_command_goes_on(demo: Path, tmp_pa
     for number in range(40):
         for package in (demo / "packages").rglob("*.tar.gz"):
             os.link(package, packages / f"{number:02}-{package.name}")
-    words = ["extract", packages, "-o", tmp_path / "out", "--part-size", "64", "--threads", "1"]
+    words = ("extract", str(packages), "-o", str(tmp_path / "out"), "--part-size", "64", "--threads", "1")
     with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         # The first line of progress says that work has begun.
@@ -212,7 +215,7 @@ def closed_pipe() -> int:
 
 def test_a_closed_pipe_is_a_normal_end(demo: Path) -> None:
     pipe = closed_pipe()
-    done = command("stats", demo / "dataset", capture_output=False, stdout=pipe, stderr=subprocess.PIPE)
+    done = command("stats", demo / "dataset", stdout=pipe)
     os.close(pipe)
     assert done.returncode == 0
     assert done.stderr == ""
@@ -221,7 +224,7 @@ def test_a_closed_pipe_is_a_normal_end(demo: Path) -> None:
 def test_work_goes_on_when_nobody_reads_its_progress(demo: Path, tmp_path: Path) -> None:
     pipe = closed_pipe()
     words = ("extract", demo / "packages", "-o", tmp_path / "out")
-    done = command(*words, capture_output=False, stdout=subprocess.PIPE, stderr=pipe)
+    done = command(*words, stderr=pipe)
     os.close(pipe)
     assert done.returncode == 0
     assert f"{ARTICLES} packages" in done.stdout

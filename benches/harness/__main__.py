@@ -34,6 +34,7 @@ def main() -> int:
     if biomedica.build_profile != "release":
         sys.exit("this is a debug build of biomedica: run `make bench`, which makes a release build first")
 
+    about = machine()
     corpus = get_corpus()
     print(f"{corpus.name}: {corpus.package_bytes / 1e6:,.0f} MB packages, {corpus.document_bytes / 1e6:,.0f} MB XML\n")
     rows: list[Row] = []
@@ -44,7 +45,6 @@ def main() -> int:
         rows += found
 
     now = dt.datetime.now(dt.UTC)
-    about = machine()
     slug = re.sub(r"[^a-z0-9]+", "-", f"{about['cpu']} {about['cores']} cores".lower()).strip("-")
     path = ROOT / "benches/runs" / f"{now:%Y-%m-%d}-{slug}.json"
     record = {

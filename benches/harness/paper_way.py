@@ -9,7 +9,9 @@ import io
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pubmed_parser
 from PIL import Image
@@ -37,13 +39,21 @@ def extract(packages: list[Path], output: Path) -> int:
 
 def parse(document: Path) -> Path:
     """Parse one article into a JSON file beside it."""
-    article = pubmed_parser.parse_pubmed_xml(str(document))
-    article["figures"] = pubmed_parser.parse_pubmed_caption(str(document)) or []
-    article["paragraphs"] = pubmed_parser.parse_pubmed_paragraph(str(document))
-    article["references"] = pubmed_parser.parse_pubmed_references(str(document)) or []
+    article = tolerant(pubmed_parser.parse_pubmed_xml, document) or {}
+    article["figures"] = tolerant(pubmed_parser.parse_pubmed_caption, document) or []
+    article["paragraphs"] = tolerant(pubmed_parser.parse_pubmed_paragraph, document) or []
+    article["references"] = tolerant(pubmed_parser.parse_pubmed_references, document) or []
     path = document.with_suffix(".json")
     path.write_text(json.dumps(article), encoding="utf-8")
     return path
+
+
+def tolerant(parser: Callable[[str], Any], document: Path) -> Any:  # noqa: ANN401 - it is untyped
+    """What `parser` gives, or None: it raises on articles without a year of print, for one."""
+    try:
+        return parser(str(document))
+    except Exception:  # noqa: BLE001 - a peer that fails on an article is spared its work
+        return None
 
 
 def images(path: Path) -> list[tuple[Path, str]]:

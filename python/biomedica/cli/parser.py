@@ -19,12 +19,10 @@ class Verb(Protocol):
     RESUMES: bool
     """Whether the same command, run again after Ctrl-C, goes on where it stopped."""
 
-    @staticmethod
-    def options(parser: argparse.ArgumentParser) -> None:
+    def options(self, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments."""
 
-    @staticmethod
-    def run(args: argparse.Namespace, output: "Output") -> int:
+    def run(self, args: argparse.Namespace, output: "Output") -> int:
         """Do the work; return the exit code."""
 
 
@@ -66,7 +64,7 @@ def build() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
-    verbs = {}
+    verbs: dict[str, argparse.ArgumentParser] = {}
     for name, verb in VERBS.items():
         summary = (verb.__doc__ or "").split("\n\n", 1)[0].replace("\n", " ")
         verbs[name] = commands.add_parser(

@@ -10,6 +10,17 @@ if TYPE_CHECKING:
     from biomedica import Progress
     from biomedica.cli.output import Output
 
+FIELDS = (
+    "packages",
+    "total_packages",
+    "articles",
+    "figures",
+    "pairs",
+    "failures",
+    "input_bytes",
+    "output_bytes",
+    "seconds",
+)
 TEXT_SECONDS = 10.0
 JSON_SECONDS = 1.0
 """Seconds between two lines of either kind. The first comes at once, so that a log shows that work has begun."""
@@ -83,9 +94,7 @@ def line(progress: "Progress") -> str:
 
 def values(progress: "Progress") -> dict[str, float | None]:
     """The same for machines: what the API gives, under its own names."""
-    names = ("packages", "total_packages", "articles", "figures", "pairs", "failures")
-    names += ("input_bytes", "output_bytes", "seconds")
-    return {name: getattr(progress, name) for name in names}
+    return {name: getattr(progress, name) for name in FIELDS}
 
 
 def clock(seconds: float) -> str:
