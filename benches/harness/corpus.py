@@ -46,7 +46,7 @@ class Corpus:
 
 def corpus() -> Corpus:
     """The corpus of this machine, made under `target/bench` when it is not there yet."""
-    packages = WORK / ("real" if REAL.is_dir() else "demo")
+    packages = WORK / (f"real-{COPIES}" if REAL.is_dir() else f"demo-{DEMO_ARTICLES}")
     if not (packages / "complete").exists():
         shutil.rmtree(packages, ignore_errors=True)
         packages.mkdir(parents=True)
