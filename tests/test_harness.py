@@ -8,11 +8,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
+import biomedica
 from harness.corpus import copy_package
 from harness.measure import Row, interleaved, medians
 from harness.table import BEGIN, END, markdown, write_readme
-
-import biomedica
 
 BENCHES = Path(__file__).parents[1] / "benches"
 ROWS = [
