@@ -11,7 +11,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    biomedica.demo.make(tmp_path / "demo" / "packages", articles=12)
+    biomedica.demo.make(tmp_path / "demo", articles=12)
     (tmp_path / "article.nxml").write_text("<article><front/></article>")
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)

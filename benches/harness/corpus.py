@@ -56,7 +56,7 @@ def corpus() -> Corpus:
         else:
             biomedica.demo.make(packages, articles=DEMO_ARTICLES)
         (packages / "complete").touch()
-    found = sorted(packages.rglob("*.tar.gz"))
+    found = sorted(packages.rglob("PMC*.tar.gz") if not REAL.is_dir() else packages.glob("*.tar.gz"))
     if REAL.is_dir():
         documents = sorted(path for path in (REAL / "xml").rglob("*") if path.suffix in DOCUMENTS)
         return Corpus(f"{len(documents)} real articles, 6 real packages x {COPIES}", found, documents)

@@ -1,7 +1,7 @@
 """Make a synthetic corpus of article packages and extract it: a first dataset without any download.
 
 The face of `biomedica.demo.make`: packages go to DIR/packages, the dataset to DIR/dataset. The same seed gives the same
-bytes each time.
+bytes each time; some packages are broken on purpose.
 """
 
 import argparse
@@ -32,7 +32,8 @@ def run(args: argparse.Namespace, output: "Output") -> int:
     """Make the packages, then extract them."""
     import biomedica
 
-    packages = args.directory / "packages"
-    output.note("making", {"packages": str(packages)}, f"drawing {args.articles:,} articles into {packages}")
-    biomedica.demo.make(packages, articles=args.articles, seed=args.seed)
+    output.note(
+        "drawing", {"directory": str(args.directory)}, f"drawing {args.articles:,} articles into {args.directory}"
+    )
+    packages = biomedica.demo.make(args.directory, articles=args.articles, seed=args.seed)
     return extract.extract([packages], args.directory / "dataset", output, threads=args.threads)

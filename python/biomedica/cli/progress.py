@@ -4,6 +4,8 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
+from biomedica.cli.summary import rates
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
 FIELDS = (
     "packages",
+    "skipped_packages",
     "total_packages",
     "articles",
     "figures",
@@ -80,15 +83,12 @@ def shown(output: "Output") -> "Iterator[Lines]":
 
 def line(progress: "Progress") -> str:
     """One line for people: counts, rates and, when the total is known, the time left."""
-    total = progress.total_packages
+    total, done = progress.total_packages, progress.packages - progress.skipped_packages
     of = "" if total is None else f" of {total:,}"
-    text = f"{progress.packages:,}{of} packages"
-    if progress.seconds > 0:
-        rate = progress.packages / progress.seconds
-        text += f", {rate:,.1f}/s, {progress.input_bytes / progress.seconds / 1e6:,.1f} MB/s"
+    text = f"{progress.packages:,}{of} packages{rates(progress)}"
     text += f", {progress.pairs:,} pairs, {progress.failures:,} failures"
-    if total is not None and progress.packages > 0:
-        text += f", {clock(progress.seconds * (total - progress.packages) / progress.packages)} left"
+    if total is not None and done > 0:
+        text += f", {clock(progress.seconds * (total - progress.packages) / done)} left"
     return text
 
 

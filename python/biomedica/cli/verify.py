@@ -28,7 +28,9 @@ def run(args: argparse.Namespace, output: "Output") -> int:
 
     report = biomedica.open(args.dataset).verify(deep=args.deep)
     problems = [str(problem) for problem in report.problems]
-    verdict = f"{len(problems):,} problems" if problems else "whole"
-    text = "\n".join([*problems, f"{args.dataset}: {verdict}, {report.files:,} files checked"])
-    output.result("report", {"dataset": str(args.dataset), "files": report.files, "problems": problems}, text)
-    return 1 if problems else 0
+    values = {"dataset": str(args.dataset), "files": report.files, "images": report.images}
+    values |= {"num_problems": report.num_problems, "problems": problems}
+    verdict = f"{report.num_problems:,} problems" if report.num_problems else "whole"
+    checked = f"{report.files:,} files" + f" and {report.images:,} images" * args.deep
+    output.result("report", values, "\n".join([*problems, f"{args.dataset}: {verdict}, {checked} checked"]))
+    return 1 if report.num_problems else 0
