@@ -2,7 +2,7 @@
 
 Run it in this directory: `python3 generate_names.py > names.rs`.
 """
-# ruff: noqa: B905, C408, E501, PLR2004, RUF001, S101, T201
+# ruff: noqa: B905, C408, PLR2004, S101
 
 import html.entities
 import unicodedata
@@ -36,7 +36,16 @@ BOLD = {
 ISO |= {f"b.{name}": BOLD[letter] for name, letter in PLAIN.items()}
 ISO |= {"b.Gammad": "\u03dc", "b.gammad": "\u03dd"}
 # isoamsa, isoamsc, isoamso, isoamsr, isolat2, isotech: names that were given up for others.
-ISO |= {"larr2": "⇇", "rarr2": "⇉", "uarr2": "⇈", "darr2": "⇊", "lrarr2": "⇆", "rlarr2": "⇄", "lrhar2": "⇋", "rlhar2": "⇌"}
+ISO |= {
+    "larr2": "⇇",
+    "rarr2": "⇉",
+    "uarr2": "⇈",
+    "darr2": "⇊",
+    "lrarr2": "⇆",
+    "rlarr2": "⇄",
+    "lrhar2": "⇋",
+    "rlhar2": "⇌",
+}
 ISO |= {"dlarr": "↙", "drarr": "↘", "lpargt": "\u29a0", "jnodot": "\u0237", "sbsol": "\ufe68", "vprime": "′"}
 ISO |= {"cupre": "≼", "gsdot": "⋗", "ldot": "⋖", "samalg": "∐", "gcedil": "ģ", "ang90": "∟"}
 
