@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result, Stage};
-use crate::tables::hex;
+use crate::image::hex;
 
 /// Small writes gather up to this; what is larger goes to the file as it is.
 const BUFFER: usize = 256 << 10;
@@ -75,7 +75,7 @@ impl Output {
     pub(super) fn seal(mut self) -> Result<Sealed> {
         let done = self.drain().and_then(|()| step()).and_then(|()| sync(&self.file));
         at(&self.names.own, done)?;
-        Ok(Sealed { num_bytes: self.num_bytes, sha256: hex(&self.hasher.finalize()), names: self.names })
+        Ok(Sealed { num_bytes: self.num_bytes, sha256: hex(&self.hasher.finalize().into()), names: self.names })
     }
 
     fn drain(&mut self) -> io::Result<()> {
@@ -209,7 +209,7 @@ mod tests {
         let sealed = output.seal().unwrap();
         assert!(!path.exists());
         assert_eq!(sealed.num_bytes, expected.len() as u64);
-        assert_eq!(sealed.sha256, hex(&Sha256::digest(&expected)));
+        assert_eq!(sealed.sha256, hex(&Sha256::digest(&expected).into()));
         sealed.publish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), expected);
     }

@@ -16,9 +16,9 @@ mod write;
 
 pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, SubsetCounts};
 pub use options::{FORMAT, Options};
-pub use plan::{Input, PartPlan, Plan, Unit, Walked};
+pub use plan::{PartPlan, Plan, Walked, units};
 pub use verify::{Problem, Report, verify};
-pub use write::{Progress, Summary, Writer};
+pub use write::{Missing, Progress, Summary, Writer, extract};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Reason, Result, Stage};
+use crate::image::hex;
 use crate::limits::Limits;
-use crate::tables::hex;
 
 /// The version of the layout and of the meaning of its files. It is part of the digest: a dataset that another version
 /// began is not continued by this one.
@@ -86,7 +86,7 @@ impl Options {
     /// SHA-256 over format and options, in hex.
     pub fn digest(&self) -> String {
         let text = Value::Object(self.to_json()).to_string();
-        hex(&Sha256::digest(format!("biomedica {FORMAT} {text}")))
+        hex(&Sha256::digest(format!("biomedica {FORMAT} {text}")).into())
     }
 
     /// The options that differ from `theirs`, as `name is 1 there, 2 here`.

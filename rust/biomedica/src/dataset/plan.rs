@@ -1,6 +1,5 @@
 //! From a lazy list of packages to parts, and from parts to units of work.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -8,7 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::article::Failure;
 use crate::error::{Error, Reason, Result, Stage};
-use crate::tables::hex;
+use crate::image::hex;
+use crate::package::Package;
+use crate::pipeline::Unit;
 
 /// A unit ends at so many packages,
 const UNIT_PACKAGES: usize = 16;
@@ -16,14 +17,6 @@ const UNIT_PACKAGES: usize = 16;
 const UNIT_BYTES: u64 = 4 << 20;
 /// Errors of the walk that a part gathers at most: a tree of unreadable directories must not fill the memory.
 const PART_FAILURES: usize = 1 << 16;
-
-/// What the plan must know of a package.
-pub trait Input {
-    /// Where it is: the `source` of what is read from it.
-    fn path(&self) -> Cow<'_, str>;
-    /// Its size as stored.
-    fn num_bytes(&self) -> u64;
-}
 
 /// A part that is to be made.
 #[derive(Debug)]
@@ -38,15 +31,6 @@ pub struct PartPlan {
     pub input_bytes: u64,
     /// What went wrong in finding packages.
     pub failures: Vec<Failure>,
-}
-
-/// A run of packages within one part: what one worker takes at a time.
-#[derive(Debug)]
-pub struct Unit<T, P> {
-    /// Given back with what the packages give.
-    pub tag: T,
-    /// The packages, in order.
-    pub packages: Vec<P>,
 }
 
 /// How far the plan has walked; shared between the thread that walks and the one that writes.
@@ -80,21 +64,20 @@ impl Walked {
 /// It holds one part's packages at a time. An error of the walk becomes a failure of the part being gathered; when the
 /// walk finds no package at all, the first error (or that there is none) is the plan's own and its last item.
 #[derive(Debug)]
-pub struct Plan<I, P, D> {
+pub struct Plan<I, D> {
     packages: I,
     part_size: usize,
     is_done: D,
     walked: Arc<Walked>,
     number: u32,
     part: Option<Arc<PartPlan>>,
-    rest: std::vec::IntoIter<P>,
+    rest: std::vec::IntoIter<Package>,
     ended: bool,
 }
 
-impl<I, P, D> Plan<I, P, D>
+impl<I, D> Plan<I, D>
 where
-    I: Iterator<Item = Result<P>>,
-    P: Input,
+    I: Iterator<Item = Result<Package>>,
     D: FnMut(&PartPlan) -> bool,
 {
     /// A plan of `packages`, which must come sorted.
@@ -134,9 +117,9 @@ where
                     break;
                 }
                 Some(Ok(package)) => {
-                    let path = package.path().into_owned();
-                    hash(&mut digest, 0, path.as_bytes(), package.num_bytes());
-                    part.input_bytes += package.num_bytes();
+                    let path = package.path.to_string_lossy().into_owned();
+                    hash(&mut digest, 0, path.as_bytes(), package.num_bytes);
+                    part.input_bytes += package.num_bytes;
                     part.packages.push(path);
                     gathered.push(package);
                 }
@@ -158,7 +141,7 @@ where
         self.number += 1;
         self.walked.parts.fetch_add(1, Ordering::AcqRel);
         self.walked.ended.store(self.ended, Ordering::Release);
-        part.inputs = hex(&digest.finalize());
+        part.inputs = hex(&digest.finalize().into());
         if (self.is_done)(&part) {
             self.walked.skipped.fetch_add(gathered.len() as u64, Ordering::AcqRel);
             (self.part, self.rest) = (None, Vec::new().into_iter());
@@ -169,13 +152,13 @@ where
     }
 
     /// The next unit of the part at hand. A part of failures alone gives one empty unit, which carries its tag.
-    fn unit(&mut self) -> Option<Unit<Arc<PartPlan>, P>> {
+    fn unit(&mut self) -> Option<Unit<Arc<PartPlan>>> {
         let tag = Arc::clone(self.part.as_ref()?);
         let mut packages = Vec::new();
         let mut bytes = 0u64;
         while packages.len() < UNIT_PACKAGES && bytes < UNIT_BYTES {
             let Some(package) = self.rest.next() else { break };
-            bytes = bytes.saturating_add(package.num_bytes());
+            bytes = bytes.saturating_add(package.num_bytes);
             packages.push(package);
         }
         if self.rest.len() == 0 {
@@ -185,13 +168,12 @@ where
     }
 }
 
-impl<I, P, D> Iterator for Plan<I, P, D>
+impl<I, D> Iterator for Plan<I, D>
 where
-    I: Iterator<Item = Result<P>>,
-    P: Input,
+    I: Iterator<Item = Result<Package>>,
     D: FnMut(&PartPlan) -> bool,
 {
-    type Item = Result<Unit<Arc<PartPlan>, P>>;
+    type Item = Result<Unit<Arc<PartPlan>>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -210,6 +192,30 @@ where
     }
 }
 
+/// All packages in units, without parts: what reads them without writing anything. An error of the walk is an item.
+pub fn units(packages: impl Iterator<Item = Result<Package>>) -> impl Iterator<Item = Result<Unit<()>>> {
+    let mut packages = packages.fuse();
+    let mut error = None;
+    std::iter::from_fn(move || {
+        if let Some(error) = error.take() {
+            return Some(Err(error));
+        }
+        let mut unit = Unit { tag: (), packages: Vec::new() };
+        let mut bytes = 0u64;
+        while unit.packages.len() < UNIT_PACKAGES && bytes < UNIT_BYTES && error.is_none() {
+            match packages.next() {
+                None => break,
+                Some(Ok(package)) => {
+                    bytes = bytes.saturating_add(package.num_bytes);
+                    unit.packages.push(package);
+                }
+                Some(Err(found)) => error = Some(found),
+            }
+        }
+        if unit.packages.is_empty() { error.take().map(Err) } else { Some(Ok(unit)) }
+    })
+}
+
 /// Unambiguous: a kind, the length, the text, the size.
 fn hash(digest: &mut Sha256, kind: u8, text: &[u8], num_bytes: u64) {
     digest.update([kind]);
@@ -223,48 +229,41 @@ fn hash(digest: &mut Sha256, kind: u8, text: &[u8], num_bytes: u64) {
 mod tests {
     use super::*;
 
-    #[derive(Debug)]
-    struct Fake(String, u64);
-    impl Input for Fake {
-        fn path(&self) -> Cow<'_, str> {
-            Cow::Borrowed(&self.0)
-        }
-        fn num_bytes(&self) -> u64 {
-            self.1
-        }
+    fn package(path: &str, num_bytes: u64) -> Package {
+        Package { path: path.into(), kind: crate::package::Kind::TarGz, num_bytes }
     }
 
-    fn fakes(n: usize, bytes: u64) -> Vec<Result<Fake>> {
-        (0..n).map(|i| Ok(Fake(format!("p{i:03}"), bytes))).collect()
+    fn packages(n: usize, bytes: u64) -> Vec<Result<Package>> {
+        (0..n).map(|i| Ok(package(&format!("p{i:03}"), bytes))).collect()
     }
 
     /// Part number and packages of every unit.
-    fn units(packages: Vec<Result<Fake>>, part_size: usize, done: &[u32]) -> Vec<(u32, usize)> {
+    fn units(packages: Vec<Result<Package>>, part_size: usize, done: &[u32]) -> Vec<(u32, usize)> {
         let plan = Plan::new(packages.into_iter(), part_size, |part| done.contains(&part.number));
         plan.map(|unit| unit.map(|unit| (unit.tag.number, unit.packages.len())).unwrap()).collect()
     }
 
     #[test]
     fn units_end_at_sixteen_packages_at_four_mebibytes_and_with_their_part() {
-        assert_eq!(units(fakes(40, 1), 36, &[]), [(0, 16), (0, 16), (0, 4), (1, 4)]);
-        assert_eq!(units(fakes(3, 3 << 20), 9, &[]), [(0, 2), (0, 1)]);
-        assert_eq!(units(fakes(4, 1), 2, &[]), [(0, 2), (1, 2)]);
+        assert_eq!(units(packages(40, 1), 36, &[]), [(0, 16), (0, 16), (0, 4), (1, 4)]);
+        assert_eq!(units(packages(3, 3 << 20), 9, &[]), [(0, 2), (0, 1)]);
+        assert_eq!(units(packages(4, 1), 2, &[]), [(0, 2), (1, 2)]);
     }
 
     #[test]
     fn parts_that_are_done_keep_their_number_and_give_no_unit() {
-        assert_eq!(units(fakes(6, 1), 2, &[1]), [(0, 2), (2, 2)]);
-        assert_eq!(units(fakes(4, 1), 2, &[0, 1]), []);
+        assert_eq!(units(packages(6, 1), 2, &[1]), [(0, 2), (2, 2)]);
+        assert_eq!(units(packages(4, 1), 2, &[0, 1]), []);
     }
 
     #[test]
     fn the_digest_follows_paths_and_sizes() {
-        let digest = |packages| {
-            let mut plan = Plan::new(fakes_of(packages).into_iter(), 9, |_: &PartPlan| false);
+        let digest = |list| {
+            let mut plan = Plan::new(listed(list).into_iter(), 9, |_: &PartPlan| false);
             plan.next().unwrap().unwrap().tag.inputs.clone()
         };
-        fn fakes_of(list: &[(&str, u64)]) -> Vec<Result<Fake>> {
-            list.iter().map(|(path, n)| Ok(Fake((*path).to_owned(), *n))).collect()
+        fn listed(list: &[(&str, u64)]) -> Vec<Result<Package>> {
+            list.iter().map(|(path, n)| Ok(package(path, *n))).collect()
         }
         let base = digest(&[("a", 1), ("b", 2)]);
         assert_eq!(digest(&[("a", 1), ("b", 2)]), base);
@@ -276,25 +275,25 @@ mod tests {
     #[test]
     fn an_error_of_the_walk_belongs_to_the_part_being_gathered() {
         let error = || Err(Error::new(Stage::Open, Reason::NotFound, "gone").in_source("x"));
-        let mut packages = fakes(2, 1);
-        packages.push(error());
-        packages.extend(fakes(1, 1));
-        packages.insert(0, error());
-        let plan = Plan::new(packages.into_iter(), 2, |_: &PartPlan| false);
+        let mut list = packages(2, 1);
+        list.push(error());
+        list.extend(packages(1, 1));
+        list.insert(0, error());
+        let plan = Plan::new(list.into_iter(), 2, |_: &PartPlan| false);
         let parts: Vec<_> = plan.map(|u| u.unwrap().tag).map(|t| (t.packages.len(), t.failures.len())).collect();
         assert_eq!(parts, [(2, 1), (1, 1)]);
     }
 
     #[test]
     fn errors_after_the_last_package_get_a_part_of_their_own() {
-        let mut packages = fakes(2, 1);
+        let mut packages = packages(2, 1);
         packages.push(Err(Error::new(Stage::Open, Reason::NotFound, "gone")));
         assert_eq!(units(packages, 2, &[]), [(0, 2), (1, 0)]);
     }
 
     #[test]
     fn without_any_package_there_is_nothing_to_do() {
-        let plan = |packages: Vec<Result<Fake>>| Plan::new(packages.into_iter(), 2, |_: &PartPlan| false);
+        let plan = |packages: Vec<Result<Package>>| Plan::new(packages.into_iter(), 2, |_: &PartPlan| false);
         let mut none = plan(Vec::new());
         insta::assert_snapshot!(none.next().unwrap().unwrap_err(), @"not_found: no article package in any of the sources");
         assert!(none.next().is_none());
@@ -306,12 +305,22 @@ mod tests {
 
     #[test]
     fn totals_are_known_at_the_end_of_the_walk() {
-        let mut plan = Plan::new(fakes(5, 1).into_iter(), 2, |part| part.number == 0);
+        let mut plan = Plan::new(packages(5, 1).into_iter(), 2, |part| part.number == 0);
         let walked = plan.walked();
         assert!(plan.next().is_some());
         assert_eq!(walked.total_packages(), None);
         assert!(plan.next().is_some());
         assert!(plan.next().is_none());
         assert_eq!((walked.total_packages(), walked.total_parts(), walked.skipped_packages()), (Some(5), Some(3), 2));
+    }
+
+    #[test]
+    fn units_without_parts_keep_the_order_of_packages_and_errors() {
+        let mut list = packages(18, 1);
+        list.insert(17, Err(Error::new(Stage::Open, Reason::NotFound, "gone")));
+        list.insert(0, Err(Error::new(Stage::Open, Reason::NotFound, "gone")));
+        let found: Vec<_> = super::units(list.into_iter()).map(|u| u.map(|u| u.packages.len()).ok()).collect();
+        assert_eq!(found, [None, Some(16), Some(1), None, Some(1)]);
+        assert_eq!(super::units(std::iter::empty()).count(), 0);
     }
 }

@@ -19,7 +19,7 @@ use super::manifest::{Counts, DatasetRecord, FileRecord, PartRecord, read};
 use super::options::FORMAT;
 use super::store::directories;
 use crate::error::{Error, Reason, Result, Stage};
-use crate::tables::hex;
+use crate::image::hex;
 
 /// Beyond so many problems no more are kept: they are counted.
 const MAX_PROBLEMS: usize = 10_000;
@@ -239,7 +239,7 @@ fn hash(root: &Path, path: &str) -> std::io::Result<(u64, String)> {
     loop {
         let n = file.read(&mut buffer)?;
         if n == 0 {
-            return Ok((num_bytes, hex(&hasher.finalize())));
+            return Ok((num_bytes, hex(&hasher.finalize().into())));
         }
         hasher.update(buffer.get(..n).unwrap_or_default());
         num_bytes += n as u64;
@@ -358,6 +358,6 @@ impl Images<'_> {
         file.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::new();
         file.take(length).read_to_end(&mut bytes)?;
-        Ok(hex(&Sha256::digest(&bytes)))
+        Ok(hex(&Sha256::digest(&bytes).into()))
     }
 }

@@ -1,18 +1,19 @@
 //! The one writer of a dataset, fed with chunks in the order of the plan.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use super::manifest::Counts;
 use super::options::Options;
 use super::part::Part;
-use super::plan::{Input, PartPlan, Plan, Walked};
+use super::plan::{PartPlan, Plan, Walked};
 use super::store::Store;
 use crate::article::Chunk;
 use crate::error::{Error, Reason, Result, Stage};
+use crate::package::Package;
+use crate::{pipeline, source};
 
 /// While nothing comes from the pipeline, the caller is asked this often whether to go on.
 const TICK: Duration = Duration::from_millis(100);
@@ -44,7 +45,7 @@ pub struct Summary {
 }
 
 /// A plan that leaves out what its writer's dataset has.
-pub type Missing<I, P> = Plan<I, P, Box<dyn FnMut(&PartPlan) -> bool + Send>>;
+pub type Missing<I> = Plan<I, Box<dyn FnMut(&PartPlan) -> bool + Send>>;
 
 /// Writes a dataset. Dropped at any time, it leaves only whole parts.
 #[derive(Debug)]
@@ -61,10 +62,9 @@ impl Writer {
     }
 
     /// The parts of `packages` that are not there yet.
-    pub fn plan<I, P>(&self, packages: I) -> Missing<I, P>
+    pub fn plan<I>(&self, packages: I) -> Missing<I>
     where
-        I: Iterator<Item = Result<P>>,
-        P: Input,
+        I: Iterator<Item = Result<Package>>,
     {
         let done = self.store.done();
         let is_done = move |part: &PartPlan| done.get(&part.number).is_some_and(|inputs| *inputs == part.inputs);
@@ -121,39 +121,24 @@ impl Writer {
         })
     }
 
-    /// Writes all that `results` gives and ends the dataset. The first error ends the run; so does `progress`, which
-    /// is asked after every chunk, and every tenth of a second while none comes.
-    pub fn write<R>(
+    /// Writes all that `next` gives and ends the dataset. `next` waits for a result no longer than it is told: none when
+    /// the time is up, `Some(None)` at the end. The first error ends the run; so does `progress`, which is asked after
+    /// every chunk, and every tenth of a second while none comes.
+    pub fn write(
         mut self,
-        results: R,
         walked: &Walked,
+        next: &mut dyn FnMut(Duration) -> Option<Option<Result<(Arc<PartPlan>, Chunk)>>>,
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<Summary>
-    where
-        R: Iterator<Item = Result<(Arc<PartPlan>, Chunk)>> + Send + 'static,
-    {
-        // The pipeline is waited for on a thread of its own, so that a package which takes minutes cannot keep the
-        // caller from stopping. After a stop, that thread's next send fails and drops the pipeline.
-        let (sender, receiver) = sync_channel(0);
-        let spawned = std::thread::Builder::new().name("biomedica-results".to_owned()).spawn(move || {
-            for result in results {
-                if sender.send(Some(result)).is_err() {
-                    return;
-                }
-            }
-            // The end is said, so that a panic cannot pass for it. Nobody listening is as good an end.
-            let _ = sender.send(None);
-        });
-        spawned.map_err(|e| Error::io(Stage::Write, &e))?;
+    ) -> Result<Summary> {
         loop {
-            match receiver.recv_timeout(TICK) {
-                Ok(Some(result)) => {
+            match next(TICK) {
+                None => {}
+                Some(Some(result)) => {
                     let (plan, chunk) = result?;
                     self.add(&plan, chunk)?;
                 }
-                Ok(None) if walked.total_parts().is_some() => break,
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(None) | Err(RecvTimeoutError::Disconnected) => {
+                Some(None) if walked.total_parts().is_some() => break,
+                Some(None) => {
                     return Err(Error::new(
                         Stage::Write,
                         Reason::Internal,
@@ -171,4 +156,26 @@ impl Writer {
         }
         self.finish(walked)
     }
+}
+
+/// Reads the packages of `sources` and writes those parts of the dataset at `output` that are not there yet.
+///
+/// What concerns one package is a row of the failures table. An error is what nothing can go on after: the output
+/// cannot be written, its options are others, or no source has any package. `progress` can stop the run.
+pub fn extract(
+    sources: &[PathBuf],
+    output: &Path,
+    options: &Options,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Summary> {
+    let writer = Writer::open(output, options)?;
+    let plan = writer.plan(source::walk(sources));
+    let walked = plan.walked();
+    let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let reading = pipeline::Options { threads, limits: options.limits, min_size: options.min_size };
+    let mut reader = pipeline::Reader::new(plan, reading);
+    writer.write(&walked, &mut |patience| reader.next_within(patience), progress).map_err(|error| {
+        let names = || sources.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>().join(", ");
+        if error.reason() == Reason::NotFound { error.in_source(names()) } else { error }
+    })
 }

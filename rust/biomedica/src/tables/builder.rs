@@ -9,8 +9,9 @@ use arrow_array::builder::{
 use arrow_array::{ArrayRef, RecordBatch};
 
 use super::value::{record_fields, reference_fields};
-use super::{Kind, Table, Value, hex, internal};
+use super::{Kind, Table, Value, internal};
 use crate::error::{Error, Reason, Result, Stage};
+use crate::image::hex;
 
 /// Text beyond which 32-bit offsets overflow, with one row's largest cell to spare.
 const MAX_BYTES: usize = i32::MAX as usize;

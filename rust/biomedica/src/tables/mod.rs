@@ -23,7 +23,6 @@ use crate::error::{Error, Reason, Result, Stage};
 
 pub use builder::Builder;
 pub use columns::{Articles, Failures, FigureRow, Figures};
-pub(crate) use value::hex;
 pub use value::{Kind, Value, write_json};
 
 /// Where the bytes of an image lie: `length` bytes from `offset` of the file `shard`, a path within the dataset.

@@ -5,6 +5,7 @@ use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
 
 use super::{Table, internal};
 use crate::error::Result;
+use crate::image::hex;
 use crate::jats::Reference;
 
 /// The type of a column.
@@ -135,7 +136,7 @@ impl Serialize for Value<'_> {
             Self::Null => serializer.serialize_none(),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Owned(text) => serializer.serialize_str(text),
-            Self::Hex(hash) => serializer.serialize_str(&hex(hash.as_slice())),
+            Self::Hex(hash) => serializer.serialize_str(&hex(hash)),
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Int(value) => serializer.serialize_i64(*value),
             Self::Ints(list) => serializer.collect_seq(*list),
@@ -172,10 +173,4 @@ pub fn write_json<T: Table>(out: &mut Vec<u8>, row: T::Row<'_>, keep: impl Fn(&s
         serde_json::to_writer(&mut *out, &value).map_err(|e| internal(&e))?;
     }
     Ok(())
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
-    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }

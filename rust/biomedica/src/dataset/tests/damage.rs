@@ -130,9 +130,9 @@ fn a_pointer_out_of_its_shard_is_found() {
     let bytes = fs::read(&path).unwrap();
     // A shard that is short, with a record that says so.
     let short = &bytes[..1024];
-    let digest = crate::tables::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
+    let digest = crate::image::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes).into());
     fs::write(&path, short).unwrap();
-    edit(&record, &digest, &crate::tables::hex(&<sha2::Sha256 as sha2::Digest>::digest(short)));
+    edit(&record, &digest, &crate::image::hex(&<sha2::Sha256 as sha2::Digest>::digest(short).into()));
     edit(&record, &format!("\"num_bytes\": {size}"), "\"num_bytes\": 1024");
     let report = check(dir.path());
     assert!(report.problems.iter().any(|p| p.what.contains("its pointer leads out of shards/commercial")));

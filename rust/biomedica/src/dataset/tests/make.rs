@@ -1,6 +1,5 @@
 //! Packages, articles and runs made by code.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
@@ -10,10 +9,11 @@ use arrow_buffer::Buffer;
 use sha2::{Digest, Sha256};
 
 use crate::article::{Article, Chunk, Failure, Figure, Image, Status};
-use crate::dataset::{Input, Options, PartPlan, Summary, Unit, Writer};
+use crate::dataset::{Options, Summary, Writer};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::Format;
 use crate::jats;
+use crate::package::{self, Package};
 
 /// A package by its number; what it holds follows from it.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +35,15 @@ pub enum Kind {
     Silent,
 }
 
-impl Input for Fake {
-    fn path(&self) -> Cow<'_, str> {
-        Cow::Owned(format!("in/PMC{:04}.tar.gz", self.number))
+impl Fake {
+    pub fn path(self) -> String {
+        format!("in/PMC{:04}.tar.gz", self.number)
     }
-    fn num_bytes(&self) -> u64 {
-        1000 + u64::from(self.number)
+
+    /// As a package that says what it is by its name and its size.
+    fn package(self) -> Package {
+        let num_bytes = 1000 + u64::from(self.number);
+        Package { path: self.path().into(), kind: package::Kind::TarGz, num_bytes }
     }
 }
 
@@ -82,7 +85,7 @@ pub fn article(package: Fake) -> Article {
     let accession = format!("PMC{seed}");
     Article {
         version: None,
-        source: package.path().into_owned(),
+        source: package.path(),
         jats: jats::Article {
             title: Some(format!("Article {seed}")),
             license: jats::License {
@@ -124,29 +127,30 @@ pub fn run(root: &Path, packages: &[Fake], options: &Options) -> Result<Summary>
 
 /// A run that its caller stops after so many chunks.
 pub fn run_until(root: &Path, packages: &[Fake], options: &Options, chunks: usize) -> Result<Summary> {
-    run_with(root, packages, options, chunks, |unit| vec![read(&unit.packages)])
+    run_with(root, packages, options, chunks, |packages| vec![read(packages)])
 }
 
-/// A run whose reader gives the chunks of `give` for a unit.
+/// A run whose reader gives the chunks of `give` for the packages of a unit.
 pub fn run_with(
     root: &Path,
     packages: &[Fake],
     options: &Options,
     chunks: usize,
-    give: fn(Unit<std::sync::Arc<PartPlan>, Fake>) -> Vec<Chunk>,
+    give: fn(&[Fake]) -> Vec<Chunk>,
 ) -> Result<Summary> {
     let writer = Writer::open(root, options)?;
-    let plan = writer.plan(packages.to_vec().into_iter().map(Ok));
+    let plan = writer.plan(packages.iter().map(|fake| Ok(fake.package())));
     let walked = plan.walked();
-    let results = plan.flat_map(move |unit| match unit {
+    let mut results = plan.flat_map(|unit| match unit {
         Ok(unit) => {
-            let tag = unit.tag.clone();
-            give(unit).into_iter().map(|chunk| Ok((tag.clone(), chunk))).collect()
+            let same = |package: &Package| *packages.iter().find(|fake| fake.package() == *package).unwrap();
+            let fakes: Vec<Fake> = unit.packages.iter().map(same).collect();
+            give(&fakes).into_iter().map(|chunk| Ok((unit.tag.clone(), chunk))).collect()
         }
         Err(error) => vec![Err(error)],
     });
     let mut seen = 0;
-    writer.write(results, &walked, &mut |_| {
+    writer.write(&walked, &mut |_| Some(results.next()), &mut |_| {
         seen += 1;
         if seen >= chunks { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
@@ -163,7 +167,7 @@ pub fn tree(root: &Path) -> BTreeMap<String, String> {
                 directories.push(path);
             } else {
                 let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-                files.insert(name, crate::tables::hex(&Sha256::digest(fs::read(&path).unwrap())));
+                files.insert(name, crate::image::hex(&Sha256::digest(fs::read(&path).unwrap()).into()));
             }
         }
     }

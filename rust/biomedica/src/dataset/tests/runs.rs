@@ -1,6 +1,7 @@
 //! Parts appear whole or not at all, and the same however often a run was ended.
 
 use std::fs;
+use std::ops::ControlFlow;
 
 use super::make::{Fake, Kind, options, packages, read, run, run_until, run_with, tree};
 use crate::article::Chunk;
@@ -23,8 +24,8 @@ fn two_runs_give_the_same_bytes() {
 fn chunks_of_any_size_give_the_same_bytes() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     run(a.path(), &packages(50), &options()).unwrap();
-    run_with(b.path(), &packages(50), &options(), usize::MAX, |unit| {
-        unit.packages.iter().flat_map(|p| [Chunk::default(), read(&[*p])]).collect()
+    run_with(b.path(), &packages(50), &options(), usize::MAX, |packages| {
+        packages.iter().flat_map(|p| [Chunk::default(), read(&[*p])]).collect()
     })
     .unwrap();
     assert_eq!(tree(a.path()), tree(b.path()));
@@ -242,12 +243,11 @@ fn the_dataset_record_has_options_counts_and_parts() {
 fn a_reader_that_ends_early_does_not_end_the_dataset() {
     let dir = tempfile::tempdir().unwrap();
     let writer = crate::dataset::Writer::open(dir.path(), &options()).unwrap();
-    let plan = writer.plan(packages(50).into_iter().map(Ok));
-    let walked = plan.walked();
-    let results = plan.take(2).map(|unit| unit.map(|unit| (unit.tag.clone(), read(&unit.packages))));
-    let error = writer.write(results, &walked, &mut |_| std::ops::ControlFlow::Continue(())).unwrap_err();
+    let walked = crate::dataset::Walked::default();
+    let error = writer.write(&walked, &mut |_| Some(None), &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(error.reason(), Reason::Internal);
-    assert!(!dir.path().join("parts/000001.json").exists());
+    let record: DatasetRecord = manifest::read(&dir.path().join("dataset.json")).unwrap();
+    assert!(!record.complete);
 }
 
 #[test]
@@ -255,8 +255,11 @@ fn a_caller_can_stop_while_nothing_comes() {
     let dir = tempfile::tempdir().unwrap();
     let writer = crate::dataset::Writer::open(dir.path(), &options()).unwrap();
     let walked = crate::dataset::Walked::default();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let error = writer.write(receiver.into_iter(), &walked, &mut |_| std::ops::ControlFlow::Break(())).unwrap_err();
-    assert_eq!(error.reason(), Reason::Interrupted);
-    drop(sender);
+    let mut waited = 0;
+    let mut nothing = |_| {
+        waited += 1;
+        None
+    };
+    let error = writer.write(&walked, &mut nothing, &mut |_| ControlFlow::Break(())).unwrap_err();
+    assert_eq!((error.reason(), waited), (Reason::Interrupted, 1));
 }

@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::make::{options, packages, run};
 use crate::dataset::{DatasetRecord, Options, PartRecord, manifest};
-use crate::tables::{articles_schema, failures_schema, figures_schema, hex};
+use crate::image::hex;
+use crate::tables::{articles_schema, failures_schema, figures_schema};
 
 fn table(path: &Path) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
@@ -97,7 +98,7 @@ fn every_pointer_leads_to_its_image_and_only_pairs_have_one() {
                     let shard = fs::read(dir.path().join(text("shard").value(row))).unwrap();
                     let from = usize::try_from(int("shard_offset").value(row)).unwrap();
                     let to = from + usize::try_from(int("shard_length").value(row)).unwrap();
-                    assert_eq!(hex(&Sha256::digest(&shard[from..to])), text("image_hash").value(row));
+                    assert_eq!(hex(&Sha256::digest(&shard[from..to]).into()), text("image_hash").value(row));
                     pairs += 1;
                 }
             }
