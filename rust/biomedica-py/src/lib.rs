@@ -1,3 +1,35 @@
-//! Python bindings.
-#[pyo3::pymodule(name = "_core")]
-mod core {}
+//! Python bindings of the `biomedica` crate: argument checks, the release of the GIL, errors, and the hand-over of
+//! Arrow data. What they do is in the crate.
+
+mod error;
+mod parse_article;
+mod read;
+
+/// Rust threads allocate what Python threads free; mimalloc is made for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The compiled core of biomedica.
+#[pyo3::pymodule(name = "_core", gil_used = true)]
+mod core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::parse_article::parse_article;
+    #[pymodule_export]
+    use super::read::{Chunk, Reader, read};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+        module.add("build_profile", profile)?;
+        module.add("REASONS", words(biomedica::error::Reason::ALL, |word| word.as_str()))?;
+        module.add("STAGES", words(biomedica::error::Stage::ALL, |word| word.as_str()))?;
+        module.add("STATUSES", words(biomedica::article::Status::ALL, |word| word.as_str()))?;
+        Ok(())
+    }
+
+    fn words<T>(all: &[T], word: impl Fn(&T) -> &'static str) -> Vec<&'static str> {
+        all.iter().map(word).collect()
+    }
+}

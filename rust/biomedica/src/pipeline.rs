@@ -42,6 +42,35 @@ pub struct Unit<T> {
     pub packages: Vec<Package>,
 }
 
+/// A unit ends at so many packages, or at so many bytes of packages, whichever comes first.
+const UNIT_PACKAGES: usize = 16;
+const UNIT_BYTES: u64 = 4 << 20;
+
+impl<T> Unit<T> {
+    /// A unit of the next of `packages`; empty when there are none.
+    pub fn gather(tag: T, packages: &mut impl Iterator<Item = Package>) -> Self {
+        let mut unit = Self { tag, packages: Vec::new() };
+        let mut bytes = 0_u64;
+        while unit.packages.len() < UNIT_PACKAGES && bytes < UNIT_BYTES {
+            let Some(package) = packages.next() else { break };
+            bytes = bytes.saturating_add(package.num_bytes);
+            unit.packages.push(package);
+        }
+        unit
+    }
+}
+
+/// Packages as units, an error of theirs in its place.
+pub fn units(packages: impl Iterator<Item = Result<Package>>) -> impl Iterator<Item = Result<Unit<()>>> {
+    let mut packages = packages.fuse();
+    let mut error = None;
+    std::iter::from_fn(move || {
+        let mut whole = packages.by_ref().map_while(|package| package.map_err(|failed| error = Some(failed)).ok());
+        let unit = Some(Unit::gather((), &mut whole)).filter(|unit| !unit.packages.is_empty());
+        unit.map(Ok).or_else(|| error.take().map(Err))
+    })
+}
+
 /// What a worker makes of one package's articles: files to read, or what went wrong before.
 type Batch = Vec<(Arc<str>, Result<Files>)>;
 

@@ -16,7 +16,7 @@ mod write;
 
 pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, SubsetCounts};
 pub use options::{FORMAT, Options};
-pub use plan::{PartPlan, Plan, Walked, units};
+pub use plan::{PartPlan, Plan, Walked};
 pub use verify::{Problem, Report, verify};
 pub use write::{Missing, Progress, Summary, Writer, extract};
 

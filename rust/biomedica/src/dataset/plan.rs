@@ -11,10 +11,6 @@ use crate::image::hex;
 use crate::package::Package;
 use crate::pipeline::Unit;
 
-/// A unit ends at so many packages,
-const UNIT_PACKAGES: usize = 16;
-/// or at so many bytes of packages, whichever comes first.
-const UNIT_BYTES: u64 = 4 << 20;
 /// Errors of the walk that a part gathers at most: a tree of unreadable directories must not fill the memory.
 const PART_FAILURES: usize = 1 << 16;
 
@@ -154,17 +150,11 @@ where
     /// The next unit of the part at hand. A part of failures alone gives one empty unit, which carries its tag.
     fn unit(&mut self) -> Option<Unit<Arc<PartPlan>>> {
         let tag = Arc::clone(self.part.as_ref()?);
-        let mut packages = Vec::new();
-        let mut bytes = 0u64;
-        while packages.len() < UNIT_PACKAGES && bytes < UNIT_BYTES {
-            let Some(package) = self.rest.next() else { break };
-            bytes = bytes.saturating_add(package.num_bytes);
-            packages.push(package);
-        }
+        let unit = Unit::gather(tag, &mut self.rest);
         if self.rest.len() == 0 {
             self.part = None;
         }
-        Some(Unit { tag, packages })
+        Some(unit)
     }
 }
 
@@ -190,30 +180,6 @@ where
             }
         }
     }
-}
-
-/// All packages in units, without parts: what reads them without writing anything. An error of the walk is an item.
-pub fn units(packages: impl Iterator<Item = Result<Package>>) -> impl Iterator<Item = Result<Unit<()>>> {
-    let mut packages = packages.fuse();
-    let mut error = None;
-    std::iter::from_fn(move || {
-        if let Some(error) = error.take() {
-            return Some(Err(error));
-        }
-        let mut unit = Unit { tag: (), packages: Vec::new() };
-        let mut bytes = 0u64;
-        while unit.packages.len() < UNIT_PACKAGES && bytes < UNIT_BYTES && error.is_none() {
-            match packages.next() {
-                None => break,
-                Some(Ok(package)) => {
-                    bytes = bytes.saturating_add(package.num_bytes);
-                    unit.packages.push(package);
-                }
-                Some(Err(found)) => error = Some(found),
-            }
-        }
-        if unit.packages.is_empty() { error.take().map(Err) } else { Some(Ok(unit)) }
-    })
 }
 
 /// Unambiguous: a kind, the length, the text, the size.

@@ -23,11 +23,6 @@ impl Text {
         Self { out: buffer, gap: Gap::None }
     }
 
-    /// What was collected.
-    pub fn as_str(&self) -> &str {
-        &self.out
-    }
-
     /// The buffer with what was collected.
     pub fn into_string(self) -> String {
         self.out
@@ -207,7 +202,7 @@ mod tests {
         text.line();
         text.space();
         text.push("c");
-        assert_eq!(text.as_str(), "a b\nc");
+        assert_eq!(text.into_string(), "a b\nc");
     }
 
     #[test]
@@ -218,7 +213,7 @@ mod tests {
         text.push("x^2");
         text.remove(start..text.len());
         text.push("y");
-        assert_eq!(text.as_str(), "a y");
+        assert_eq!(text.into_string(), "a y");
     }
 
     proptest! {

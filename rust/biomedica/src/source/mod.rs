@@ -26,6 +26,14 @@ pub fn walk(sources: &[PathBuf]) -> Walk {
     Walk { work }
 }
 
+/// Fails when there is nothing at one of the sources, before any work is begun.
+pub fn check(sources: &[PathBuf]) -> Result<()> {
+    for path in sources.iter().filter(|path| !is_pattern(path)) {
+        fs::metadata(path).map_err(|error| Error::io(Stage::Open, &error).at_path(path))?;
+    }
+    Ok(())
+}
+
 /// The packages of some sources; see [`walk`].
 pub struct Walk {
     /// What is yet to be done, the next thing last.

@@ -3,6 +3,7 @@
 use super::value::{PANEL, REFERENCE};
 use super::{Column, Kind, Pointer, Table, Value};
 use crate::article::{Article, Failure, Figure, Image};
+use crate::jats::last_segment;
 
 /// The articles table: one row an article.
 #[derive(Debug)]
@@ -29,6 +30,14 @@ impl<'a> FigureRow<'a> {
     fn image(&self, get: impl FnOnce(&'a Image) -> Value<'a>) -> Value<'a> {
         self.figure.image.as_ref().map_or(Value::Null, get)
     }
+
+    /// The file's name; where there is no file, the name that was looked for.
+    fn file_name(&self) -> Value<'a> {
+        match &self.figure.image {
+            Some(image) => Value::Text(&image.file_name),
+            None => self.figure.jats.hrefs.first().map_or(Value::Null, |href| Value::Owned(last_segment(href))),
+        }
+    }
 }
 
 macro_rules! columns {
@@ -43,7 +52,7 @@ impl Table for Figures {
         "image_figure_id": Kind::Text, |r| Value::text(r.figure.jats.id.as_deref());
         "image_kind": Kind::Text, |r| Value::Text(r.figure.jats.kind.as_str());
         "image_label": Kind::Text, |r| Value::text(r.figure.jats.label.as_deref());
-        "image_file_name": Kind::Text, |r| r.image(|image| Value::Text(&image.file_name));
+        "image_file_name": Kind::Text, |r| r.file_name();
         "image_format": Kind::Text, |r| r.image(|image| Value::text(image.format.map(|f| f.as_str())));
         "image_size": Kind::Ints, |r| r.image(|i| i.size.as_ref().map_or(Value::Null, |size| Value::Ints(size)));
         "image_num_bytes": Kind::Int64, |r| r.image(|image| Value::int(Some(image.bytes.len())));
