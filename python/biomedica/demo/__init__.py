@@ -5,11 +5,11 @@ Beside the packages lies what a careful reader would note of them, computed whil
 
     DIR/packages/oa_package/…/PMCn.tar.gz   legacy packages: nxml, images, thumbnails, sometimes a PDF
     DIR/packages/directories/PMCn/          the same files unpacked
-    DIR/packages/loose/PMCn.nxml            XML alone
+    DIR/packages/loose/{nxml,xml}/PMCn.*    XML alone
     DIR/packages/oa_bulk/….tar.gz           many XML-only articles in one tarball
     DIR/truth.jsonl                         a line a figure, by the names of the figures table
     DIR/truth_articles.jsonl                a line an article
-    DIR/truth_failures.jsonl                a line a package that is broken on purpose
+    DIR/truth_failures.jsonl                a line a package that is broken on purpose, with the reason it must fail for
     DIR/demo.json                           options and counts; written last
 
 Imperfect on purpose: every fifth article has one faulty figure (file missing, no href, no caption, 10 x 10 pixels, cut

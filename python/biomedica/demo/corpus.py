@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biomedica.demo import encode, pack, words
+from biomedica.demo import broken, encode, pack, words
 from biomedica.demo.draw import CONCEPTS
 from biomedica.demo.write import PUBLISHERS
 from biomedica.demo.write.doc import Doc
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Raised whenever the same seed gives other bytes than before."""
-CYCLE = 20
-"""Packaging repeats with this period: in each, one directory and one loose file beside the tarballs."""
+CYCLE, LOOSE, UNPACKED = 20, 14, 7
+"""Packaging repeats with this period: in each, one loose file and one directory beside the tarballs."""
 FAULT_EVERY = 5
 """One article in so many has one faulty figure; the faults take turns."""
 BULK_SHARE = 12
 """One article in so many is published as XML alone in one large tarball."""
 ID_STYLES = ("bare", "bare", "prefixed", "pmcid", "bare", "bare", "bare", "pmcid")
 CONCEPT_NAMES = (*CONCEPTS, "composite")
-RARE_EVERY = 6
+RARE_EVERY = 7
+"""The first figure of one article in so many is a file of an unusual make."""
 
 
 @dataclass
@@ -54,24 +55,37 @@ class Made:
 
 def make(directory: Path, articles: int, seed: int, threads: int | None) -> Path:
     """See `biomedica.demo.make`, which checks the arguments."""
-    packages, manifest = directory / "packages", directory / "demo.json"
-    wanted = {"version": VERSION, "articles": articles, "seed": seed}
-    if manifest.exists():
-        found = json.loads(manifest.read_text("utf-8"))
-        if {name: found.get(name) for name in wanted} == wanted and packages.is_dir():
-            return packages
-    elif packages.exists():
+    packages, draft = directory / "packages", directory / ".packages.part"
+    wanted = {"generator": "biomedica demo", "version": VERSION, "articles": articles, "seed": seed}
+    found = _manifest(directory)
+    if found == found | wanted and found.get("complete"):
+        return packages
+    if packages.exists() and found.get("generator") != wanted["generator"]:
         msg = f"{packages}: exists and was not made by biomedica demo; choose another directory"
         raise FileExistsError(msg)
-    draft = directory / ".packages.part"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
+    # From here until the last line the directory says that it is unfinished: whatever stops the run, the next one
+    # knows whose packages these are and makes them anew.
+    _save_manifest(directory, wanted | {"complete": False})
     counts = _write_all(draft, directory, articles, seed, threads)
-    manifest.unlink(missing_ok=True)
     shutil.rmtree(packages, ignore_errors=True)
     draft.rename(packages)
-    pack.write(manifest, (json.dumps(wanted | counts, indent=2) + "\n").encode())
+    _save_manifest(directory, wanted | {"complete": True} | counts)
     return packages
+
+
+def _manifest(directory: Path) -> Row:
+    """What `demo.json` says; nothing when there is none that can be read."""
+    try:
+        found = json.loads((directory / "demo.json").read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _save_manifest(directory: Path, row: Row) -> None:
+    pack.write(directory / "demo.json", (json.dumps(row, indent=2) + "\n").encode())
 
 
 def _write_all(draft: Path, directory: Path, articles: int, seed: int, threads: int | None) -> dict[str, int]:
@@ -84,7 +98,7 @@ def _write_all(draft: Path, directory: Path, articles: int, seed: int, threads: 
     name = "oa_bulk/oa_comm_xml.PMC009xxxxxx.baseline.2024-06-18.tar.gz"
     pack.write(draft / name, pack.tarball((f"PMC009xxxxxx/{a.meta.accession}.xml", a.xml) for a in written))
     done += [_truth(article, name) for article in written]
-    failures = [row for row in (_broken(draft, kind, seed) for kind in BROKEN) if row]
+    failures = broken.write(draft / "oa_package/ff", seed, "oa_package/ff")
     cut, cut_failure = _cut_package(draft, articles, seed)
     done.append(cut)
     failures.append(cut_failure)
@@ -131,8 +145,8 @@ def _article(index: int, seed: int, *, images: bool = True, plan: Plan | None = 
     if plan is None:
         plan = Plan(int(rng.integers(2, 6)), images=images, first_concept=CONCEPT_NAMES[index % len(CONCEPT_NAMES)])
         if images and index % FAULT_EVERY == 3:
-            plan.faults[int(rng.integers(0, 2))] = FAULTS[index // FAULT_EVERY % len(FAULTS)]
-        elif index % RARE_EVERY == 1:
+            plan.faults[1] = FAULTS[index // FAULT_EVERY % len(FAULTS)]
+        if index % RARE_EVERY == 1:
             plan.rare_form = encode.RARE_FORMS[index // RARE_EVERY % len(encode.RARE_FORMS)]
     doc = Doc(rng, PUBLISHERS[publisher].spelling(rng))
     xml = PUBLISHERS[publisher].write(doc, meta, plan).encode()
@@ -165,11 +179,12 @@ def _members(article: Made) -> list[tuple[str, bytes]]:
 
 def _single(draft: Path, index: int, seed: int) -> tuple[list[Row], Row]:
     """One article in a package of its own."""
-    loose, directory = index % CYCLE == 13, index % CYCLE == 7
+    loose, directory = index % CYCLE == LOOSE, index % CYCLE == UNPACKED
     article = _article(index, seed, images=not loose)
     folder = f"PMC{article.meta.number}"
     if loose:
-        name = f"loose/{folder}.{'xml' if index % (2 * CYCLE) == 13 else 'nxml'}"
+        kind = "xml" if index % (2 * CYCLE) == LOOSE else "nxml"
+        name = f"loose/{kind}/{folder}.{kind}"
         pack.write(draft / name, article.xml)
     elif directory:
         name = f"directories/{folder}"
@@ -181,47 +196,11 @@ def _single(draft: Path, index: int, seed: int) -> tuple[list[Row], Row]:
     return _truth(article, name)
 
 
-BROKEN = ("cut_in_xml", "malformed_xml", "no_xml", "empty_file", "not_gzip")
-"""Packages that give no article at all, one of each kind."""
-
-
-def _broken(draft: Path, kind: str, seed: int) -> Row:
-    """A package from which no article can be read, and the failure it must lead to."""
-    name = f"oa_package/ff/{BROKEN.index(kind):02x}/PMC8{BROKEN.index(kind):06d}.tar.gz"
-    rng = np.random.default_rng([seed, 1 << 32, BROKEN.index(kind)])
-    filler = rng.integers(0, 256, 30_000, dtype=np.uint8).tobytes()
-    text = b"".join(b"<p>%d</p>" % v for v in rng.integers(0, 1 << 40, 4000))
-    whole = b'<?xml version="1.0"?><article><front/><body><sec>' + text + b"</sec></body></article>"
-    folder = name.rpartition("/")[2].partition(".")[0]
-    data, stage, reason = b"", "inflate", "empty"
-    if kind == "cut_in_xml":
-        data, reason = pack.tarball([(f"{folder}/a.nxml", whole)]), "truncated"
-        data = data[: len(data) // 2]
-    elif kind == "malformed_xml":
-        data, stage, reason = (
-            pack.tarball([(f"{folder}/a.nxml", whole.replace(b"</sec>", b"</seq>"))]),
-            "xml",
-            "malformed",
-        )
-    elif kind == "no_xml":
-        data, stage, reason = (
-            pack.tarball([(f"{folder}/a.pdf", encode.small_pdf("None")), (f"{folder}/b.bin", filler)]),
-            "tar",
-            "no_xml",
-        )
-    elif kind == "not_gzip":
-        data, reason = b"<html><body>503 Service Unavailable</body></html>\n", "corrupt"
-    pack.write(draft / name, data)
-    return {"package": name, "article_accession_id": None, "kind": kind, "stage": stage, "reason": reason}
-
-
 def _cut_package(draft: Path, index: int, seed: int) -> tuple[tuple[list[Row], Row], Row]:
     """A tarball that ends within its last image: the article stays, that one figure loses its image."""
     index += -index % len(PUBLISHERS)  # PLOS writes plain hrefs
-    article = _article(index, seed, plan=Plan(3))
-    last = next(
-        f for f in reversed(article.doc.figures) if f.encoded and f.status() == "ok" and f.encoded.format == "jpeg"
-    )
+    article = _article(index, seed, plan=Plan(3, form="jpeg"))
+    last = article.doc.figures[-1]
     stem, name = (last.file or "").rpartition(".")[0], last.file or ""
     data = article.doc.files.pop(name)
     article.doc.files.pop(f"{stem}.gif", None)
@@ -235,7 +214,6 @@ def _cut_package(draft: Path, index: int, seed: int) -> tuple[tuple[list[Row], R
         "package": package,
         "article_accession_id": article.meta.accession,
         "kind": "cut_in_image",
-        "stage": "inflate",
         "reason": "truncated",
     }
     return _truth(article, package), failure

@@ -24,6 +24,7 @@ NAMED = {
 """Characters that the corpus may write as named entities; all of them are in the JATS DTDs' XHTML sets."""
 
 _MARKUP = re.compile(r"_\{(?P<sub>[^}]*)\}|\^\{(?P<sup>[^}]*)\}|\*(?P<italic>[^*]+)\*|\{(?P<slot>\w+)\}|(?P<space>~)")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Spelling:
         """Ready XML with its characters beyond ASCII spelled this way."""
         if self.entities == "literal" or xml.isascii():
             return xml
-        return "".join(c if c.isascii() else self._entity(c) for c in xml)
+        return _BEYOND_ASCII.sub(lambda match: self._entity(match[0]), xml)
 
     def _entity(self, character: str) -> str:
         if self.entities == "named" and character in NAMED:

@@ -139,15 +139,15 @@ KEYWORDS = (
 
 _SUBJECT = (
     "{gene} expression",
-    "The level of {gene}",
-    "Treatment with {drug}",
-    "Loss of {gene}",
-    "The effect of {drug}",
-    "{organ_cap} function",
-    "Our analysis of {organisms}",
-    "The response to {drug}",
-    "Activation of {gene} signalling",
-    "The severity of {disease}",
+    "the level of {gene}",
+    "treatment with {drug}",
+    "loss of {gene}",
+    "the effect of {drug}",
+    "{organ} function",
+    "our analysis of {organisms}",
+    "the response to {drug}",
+    "activation of {gene} signalling",
+    "the severity of {disease}",
 )
 _VERB = (
     "was associated with",
@@ -222,7 +222,7 @@ class Topic:
         number = str(int(rng.integers(2, 98)))
         for name in ("gene", "organ", "disease", "organisms", "drug"):
             template = template.replace(f"{{{name}}}", getattr(self, name))
-        return template.replace("{organ_cap}", self.organ.capitalize()).replace("{n}", number)
+        return template.replace("{n}", number)
 
 
 def topic(rng: np.random.Generator) -> Topic:
@@ -247,8 +247,6 @@ def sentence(rng: np.random.Generator, about: Topic) -> str:
     other = about if rng.random() < 0.6 else topic(rng)
     opening = pick(rng, _OPEN)
     subject = other.fill(rng, pick(rng, _SUBJECT))
-    if opening and subject[:2] in {"Th", "Tr", "Lo", "Ac", "Ou"}:
-        subject = subject[0].lower() + subject[1:]
     words = f"{opening}{subject} {pick(rng, _VERB)} {other.fill(rng, pick(rng, _OBJECT))}{other.fill(rng, pick(rng, _TAIL))}."
     return words[:1].upper() + words[1:]
 

@@ -53,7 +53,7 @@ def gel(rng: np.random.Generator) -> Drawing:
     if positive.size == 0:
         positive = np.asarray([0])
     pixels = 26 + 20 * smooth(rng, height, width, 120, 2) + 3 * grain(rng, height, width)
-    down, across = np.mgrid[0:height, 0:width].astype(np.float32)
+    down, across = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None, :]
     size = int(rng.choice([200, 350, 500, 800]))
     row = {200: 318.0, 350: 262.0, 500: 214.0, 800: 160.0}[size]
     bands = [(0, y, 0.75 if i != 4 else 1.1) for i, y in enumerate(np.geomspace(72, 350, 10))]

@@ -83,12 +83,14 @@ def histology(rng: np.random.Generator) -> Drawing:
     ]
     for x, y in centres:
         radius, phase = float(rng.uniform(44, 66)), float(rng.uniform(0, 6.3))
-        down, across = np.mgrid[0:height, 0:width].astype(np.float32)
+        top, left = max(0, int(y) - 110), max(0, int(x) - 110)
+        down, across = np.mgrid[top : min(height, int(y) + 110), left : min(width, int(x) + 110)].astype(np.float32)
         angle = np.arctan2(down - y, across - x)
         edge = radius * (1 + 0.13 * np.sin(3 * angle + phase))
         distance = np.hypot(across - x, down - y)
-        pixels = mix(pixels, fibre, sigmoid((edge * 1.28 - distance) / 2) * 0.75)
-        pixels = mix(pixels, (253, 249, 251), sigmoid((edge * 0.66 - distance) / 2))
+        window = (slice(top, top + down.shape[0]), slice(left, left + down.shape[1]))
+        patch = mix(pixels[window], fibre, sigmoid((edge * 1.28 - distance) / 2) * 0.75)
+        pixels[window] = mix(patch, (253, 249, 251), sigmoid((edge * 0.66 - distance) / 2))
         spots = [s for s in spots if np.hypot(s[0] - x, s[1] - y) > radius * 1.3]
         for turn in np.linspace(0, 6.28, int(radius * 0.62), endpoint=False):
             ring = radius * (1 + 0.13 * np.sin(3 * turn + phase)) * float(rng.uniform(0.98, 1.1))
@@ -105,10 +107,12 @@ def electron(rng: np.random.Generator) -> Drawing:
     width, height = 560, 448
     count = int(rng.integers(2, 8))
     pixels = 150 + 60 * (smooth(rng, height, width, 14, 3) - 0.5) + 12 * grain(rng, height, width)
-    down, across = np.mgrid[0:height, 0:width].astype(np.float32)
     size = float(rng.uniform(38, 58))
+    reach = int(size * 1.35)
     for x, y in _scatter(rng, count, min(width, height), size * 1.7, width, height):
         turn, stretch = float(rng.uniform(0, 3.1)), float(rng.uniform(1.15, 1.8))
+        top, left = max(0, int(y) - reach), max(0, int(x) - reach)
+        down, across = np.mgrid[top : min(height, int(y) + reach), left : min(width, int(x) + reach)].astype(np.float32)
         u = (across - x) * np.cos(turn) + (down - y) * np.sin(turn)
         v = ((down - y) * np.cos(turn) - (across - x) * np.sin(turn)) * stretch
         distance = np.hypot(u, v) + 5 * np.sin(4 * np.arctan2(v, u) + turn)
@@ -117,7 +121,7 @@ def electron(rng: np.random.Generator) -> Drawing:
             (size * 0.86 - distance) / 2
         )
         wall = np.exp(-(((distance - size) / 2.2) ** 2)) + np.exp(-(((distance - size * 0.88) / 1.6) ** 2))
-        pixels = pixels - inside * 38 + cristae * 62 - wall * 88
+        pixels[top : top + down.shape[0], left : left + down.shape[1]] += cristae * 62 - inside * 38 - wall * 88
     image = to_image(pixels).filter(ImageFilter.GaussianBlur(0.6)).convert("RGB")
     _scale_bar(image, 500, "nm")
     return Drawing(image.convert("L"), "electron", {"mitochondria": count, "scale_nm": 500})

@@ -38,6 +38,8 @@ class Plan:
     """Fault of the figure planned at an index."""
     rare_form: str | None = None
     """Image form of the first figure, when it shall be an unusual one."""
+    form: str | None = None
+    """Image form of every figure, when they shall be alike."""
     images: bool = True
     """Without images only the XML is published."""
     first_concept: str | None = None
@@ -113,6 +115,7 @@ class Studio:
         photo = drawing.concept in encode.PHOTOS
         chosen = (
             form
+            or self.plan.form
             or (self.plan.rare_form if self.made == 1 else None)
             or pick(rng, encode.PHOTO_FORMS if photo else encode.CHART_FORMS)
         )
