@@ -89,7 +89,7 @@ def test_a_directory_of_someone_else_is_left_alone(tmp_path: Path) -> None:
         demo.make(tmp_path, articles=3)
 
 
-@pytest.mark.parametrize(("articles", "seed", "threads"), [(1, 0, None), (5, -1, None), (5, 0, 0)])
+@pytest.mark.parametrize(("articles", "seed", "threads"), [(0, 0, None), (5, -1, None), (5, 0, 0)])
 def test_arguments_out_of_range_are_refused(tmp_path: Path, articles: int, seed: int, threads: int | None) -> None:
     with pytest.raises(ValueError, match="must"):
         demo.make(tmp_path, articles=articles, seed=seed, threads=threads)

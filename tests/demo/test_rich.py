@@ -30,7 +30,7 @@ def test_broken_lines_do_not_change_the_words() -> None:
 
 def test_a_range_is_one_mention_of_both_ends() -> None:
     text = xref_range("F1", "F3", "Figures 1", "3", "&#8211;")
-    assert text.text == "Figures 1–3"  # noqa: RUF001 - the dash of ranges
+    assert text.text == "Figures 1–3"
     assert text.mentions == [Mention(("F1", "F3"), span=True)]
 
 

@@ -47,8 +47,8 @@ def make(directory: str | Path, *, articles: int = 200, seed: int = 0, threads: 
         >>> import biomedica.demo
         >>> packages = biomedica.demo.make("demo", articles=20)  # doctest: +SKIP
     """
-    if articles < 2:
-        msg = f"articles must be at least 2, not {articles}"
+    if articles < 1:
+        msg = f"articles must be at least 1, not {articles}"
         raise ValueError(msg)
     if seed < 0 or (threads is not None and threads < 1):
         msg = f"seed must not be negative and threads at least 1, not {seed} and {threads}"

@@ -4,8 +4,6 @@ The generator never parses what it wrote. Each piece of text carries its plain w
 truth of the corpus follows from how it was made.
 """
 
-# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
-
 from __future__ import annotations
 
 import html

@@ -1,7 +1,5 @@
 """Vocabulary and sentence patterns: enough for running text that reads like a biomedical article."""
 
-# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """BMC under NLM 2.x: `floats-wrap`, `citation`, `chem-struct-wrapper`, labels in bold, additional files."""
 
-# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

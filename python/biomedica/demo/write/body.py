@@ -1,7 +1,5 @@
 """The sections of an article: running text, with every figure told of where it belongs."""
 
-# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Elsevier as PMC has it: floats in `floats-group`, thumbnails in `alternatives`, `ali:license_ref`, graphical abstracts."""
 
-# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

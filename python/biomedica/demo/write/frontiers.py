@@ -1,7 +1,5 @@
 """Frontiers: `FIGURE 1` labels, hrefs that end in `.tif` for files that are `.jpg`, boxes, and formulae in two languages."""
 
-# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

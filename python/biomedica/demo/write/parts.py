@@ -1,7 +1,5 @@
 """The bricks of every publisher: planned figures, their image files, formulae, tables and cross references."""
 
-# ruff: noqa: RUF001 - dashes, Greek and signs that look like ASCII are what articles are full of
-
 from __future__ import annotations
 
 import string
