@@ -13,7 +13,7 @@ Beside the packages lies what a careful reader would note of them, computed whil
     DIR/demo.json                           options and counts; written last
 
 Imperfect on purpose: every fifth article has one faulty figure (file missing, no href, no caption, 10 x 10 pixels, cut
-in its pixels, cut in its header, or a web page under an image's name), one article in twelve comes as XML alone in the
+in its pixels, cut in its header, a web page under an image's name, or an EPS), one article in twelve comes as XML alone in the
 bulk tarball and one in twenty as a loose file (all their figures lack images), and six packages are broken.
 """
 

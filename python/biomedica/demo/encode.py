@@ -17,6 +17,11 @@ PHOTOS = frozenset(
 
 WEB_PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"
 """What a failed download leaves behind under an image's name."""
+EPS = (
+    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 200 200\n%%EndComments\n"
+    b"newpath 100 100 80 0 360 arc 4 setlinewidth stroke\nshowpage\n%%EOF\n"
+)
+"""A vector drawing: sound, but of no format that is read as an image."""
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "gif": "gif", "tiff": "tif"}
 
 
@@ -74,6 +79,8 @@ def spoil(image: Image.Image, fault: str | None) -> Encoded | None:
         return encode(image.convert("RGB").resize((10, 10), Image.Resampling.BOX), "png")
     if fault == "web_page":
         return Encoded(WEB_PAGE, None, None, "jpg")
+    if fault == "eps_file":
+        return Encoded(EPS, None, None, "eps")
     if fault not in {"cut_scan", "cut_header"}:
         return None
     whole = encode(image, "jpeg")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from biomedica.demo.encode import EXTENSIONS
 from biomedica.demo.rich import Mention, Rich, Spelling, collapse, join, part_xml
 
 if TYPE_CHECKING:
@@ -99,10 +100,10 @@ class Figure:
             return "no_image"
         if self.caption()[1] in {"label", "none"}:
             return "no_caption"
-        if self.encoded.format is None:
-            return "unsupported_format"
         if self.encoded.size is None:
-            return "unreadable_image"
+            # A file whose name promises an image format is damaged; any other name is of a format not read here.
+            promised = self.encoded.extension in EXTENSIONS.values()
+            return "unreadable_image" if promised else "unsupported_format"
         return "too_small" if min(self.encoded.size) < SMALLEST_SIDE else "ok"
 
 

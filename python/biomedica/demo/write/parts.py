@@ -16,7 +16,7 @@ from biomedica.demo.write.doc import Figure, Paragraph
 if TYPE_CHECKING:
     from biomedica.demo.write.doc import Doc
 
-FAULTS = ("missing_file", "no_href", "no_caption", "tiny_image", "cut_scan", "cut_header", "web_page")
+FAULTS = ("missing_file", "no_href", "no_caption", "tiny_image", "cut_scan", "cut_header", "web_page", "eps_file")
 """What can be wrong with one figure on purpose."""
 
 FREE_CONCEPTS = (
@@ -120,6 +120,8 @@ class Studio:
         image = drawing.image
         quality = int(rng.integers(72, 92))
         encoded = encode.spoil(image, fault) or encode.encode(image, chosen, quality)
+        if fault == "eps_file":
+            href = "exact"
         name = f"{stem}.{encoded.extension}"
         quoted = stem.replace(" ", "%20")
         figure.href = {
