@@ -27,8 +27,8 @@ pub(super) struct Groups<'a> {
     held_bytes: u64,
     /// Held bytes at which to look again for what can be handed over.
     look_at: u64,
-    /// Directories of several articles, of which some were handed over already.
-    shared: HashSet<String>,
+    /// Directories of several articles, of which some were handed over already, and whether a `.nxml` was among them.
+    shared: HashMap<String, bool>,
     saw_article: bool,
 }
 
@@ -56,7 +56,7 @@ enum Hand {
 
 impl<'a> Groups<'a> {
     pub(super) fn new(package: &'a str, limits: &'a Limits, stage: Stage) -> Self {
-        let (files, shared) = (Vec::new(), HashSet::new());
+        let (files, shared) = (Vec::new(), HashMap::new());
         Self { package, limits, stage, files, held_bytes: 0, look_at: HELD_BYTES, shared, saw_article: false }
     }
 
@@ -154,7 +154,7 @@ impl<'a> Groups<'a> {
         }
         for (directory, hand) in directories.into_iter().zip(hands) {
             if hand == Hand::AllButLast {
-                self.shared.insert(directory.path);
+                self.shared.insert(directory.path, directory.nxml > 0);
             }
         }
         Continue(())
@@ -172,7 +172,8 @@ impl<'a> Groups<'a> {
             let path = directory(file.path());
             let place = *places.entry(path).or_insert(found.len());
             if place == found.len() {
-                found.push(Directory { path: path.to_owned(), ..Directory::default() });
+                let nxml = usize::from(self.shared.get(path) == Some(&true));
+                found.push(Directory { path: path.to_owned(), nxml, ..Directory::default() });
             }
             if let Some(directory) = found.get_mut(place) {
                 *(if role == Role::Nxml { &mut directory.nxml } else { &mut directory.xml }) += 1;
@@ -220,7 +221,7 @@ impl<'a> Groups<'a> {
             return report.failure(too_large(self.stage, limit).in_member(xml.path()));
         }
         let articles = if directory.nxml > 0 { directory.nxml } else { directory.xml };
-        let name = if articles > 1 || self.shared.contains(&directory.path) {
+        let name = if articles > 1 || self.shared.contains_key(&directory.path) {
             let name = xml.base_name();
             name.rsplit_once('.').map_or(name, |(stem, _)| stem)
         } else if directory.path.is_empty() {
