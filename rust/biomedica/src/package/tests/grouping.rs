@@ -110,6 +110,15 @@ fn a_flat_directory_of_documents_streams_out_and_names_each_by_its_file() {
 }
 
 #[test]
+fn supplements_stay_supplements_when_a_flat_directory_streams_out() {
+    let tar = Tar::default()
+        .file("all/1.nxml", noise(20 << 20, 1))
+        .file("all/2.nxml", noise(20 << 20, 2))
+        .file("all/s.xml", noise(20 << 20, 3));
+    assert_eq!(lines(&read_both(&tar.end())), ["1: all/1.nxml", "2: all/2.nxml"]);
+}
+
+#[test]
 fn an_article_beyond_its_limit_is_a_failure_and_the_next_is_read() {
     let limits = Limits { article_bytes: 4000, ..Limits::default() };
     let tar = article("PMC1").file("PMC1/big.png", noise(2000, 9)).file("PMC2/b.nxml", "<b/>");

@@ -1,0 +1,50 @@
+"""Write the seeds from which the fuzzers start: `python3 rust/fuzz/seeds.py`, from the repository root.
+
+Each seed of the `package` target is one byte (even: the archive as it stands, odd: as the contents of a gzip) and an
+archive as Python's own `tarfile` writes it, so that the reader meets another writer than the one of its tests.
+"""
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+CORPUS = Path(__file__).parent / "corpus"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x20\x08\x02"
+JPEG = b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x0b\x08\0\x20\0\x40\x01\x01\x11\0"
+ARTICLE = b"<article><front/><body><fig><graphic href='f1'/></fig></body></article>"
+
+
+def archive(tar_format: int, *, long_name: bool) -> bytes:
+    """Make a tar of one article with images, a link, and if asked a name too long for a plain header."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tar_format) as tar:
+        name = "PMC1/" + "n" * 120 + ".png" if long_name else "PMC1/f2.png"
+        for path, data in {"PMC1/a.nxml": ARTICLE, "PMC1/f1.jpg": JPEG, name: PNG, "PMC1/a.pdf": b"%PDF"}.items():
+            info = tarfile.TarInfo(path)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+        link = tarfile.TarInfo("PMC1/link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "f1.jpg"
+        tar.addfile(link)
+    return out.getvalue()
+
+
+def main() -> None:
+    """Write one file for each seed."""
+    directory = CORPUS / "package"
+    directory.mkdir(parents=True, exist_ok=True)
+    formats = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
+    for name, tar_format in formats.items():
+        for long_name in (False, True):
+            if long_name and name == "ustar":
+                continue
+            tar = archive(tar_format, long_name=long_name)
+            suffix = "-long" if long_name else ""
+            (directory / f"{name}{suffix}.tar").write_bytes(b"\0" + tar)
+            (directory / f"{name}{suffix}.stored").write_bytes(b"\1" + tar)
+            (directory / f"{name}{suffix}.tar.gz").write_bytes(b"\0" + gzip.compress(tar, mtime=0))
+
+
+if __name__ == "__main__":
+    main()
