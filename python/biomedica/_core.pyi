@@ -1,6 +1,7 @@
 """The compiled core: reading, writing and checking in Rust."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, final
@@ -46,6 +47,35 @@ def parse_article(xml: bytes) -> dict[str, Any]:
 
 def read(sources: list[Path], *, threads: int | None = None, min_size: int = 21) -> Reader:
     """Read packages as chunks of record batches; `biomedica.read` documents it."""
+
+def extract(
+    sources: list[Path],
+    output: str | PathLike[str],
+    *,
+    threads: int | None = None,
+    part_size: int = 4096,
+    samples_per_shard: int = 10_000,
+    min_size: int = 21,
+    article_text: bool = False,
+    progress: Callable[[dict[str, Any]], object] | None = None,
+) -> None:
+    """Read packages and write those parts of a dataset that are missing; `biomedica.extract` documents it.
+
+    `progress` is called about ten times a second and once at the end with a dict: `packages`, `skipped_packages`,
+    `total_packages` (None until known), `articles`, `figures`, `pairs`, `failures`, `input_bytes`, `output_bytes`.
+    """
+
+def verify(
+    path: str | PathLike[str], *, deep: bool = False, threads: int | None = None
+) -> tuple[int, int, int, int, int, list[tuple[str, str]]]:
+    """Check a dataset against its records; `biomedica.Dataset.verify` documents it.
+
+    Returns:
+        Parts, files, bytes hashed, images compared, number of problems, and the problems as path and text.
+
+    Raises:
+        SourceNotFoundError: There is no `dataset.json` at `path`.
+    """
 
 @final
 class Reader(Iterator[Chunk]):

@@ -2,8 +2,10 @@
 //! Arrow data. What they do is in the crate.
 
 mod error;
+mod extract;
 mod parse_article;
 mod read;
+mod verify;
 
 /// Rust threads allocate what Python threads free; mimalloc is made for that.
 #[global_allocator]
@@ -15,9 +17,13 @@ mod core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use super::extract::extract;
+    #[pymodule_export]
     use super::parse_article::parse_article;
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
+    #[pymodule_export]
+    use super::verify::verify;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -196,9 +196,9 @@ pub(super) fn to_bytes(record: &impl Serialize) -> Result<Vec<u8>> {
 
 /// The record in the file at `path`.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(Stage::Open, &e).at_path(path))?;
+    let bytes = std::fs::read(path).map_err(|e| Error::io(Stage::Write, &e).at_path(path))?;
     serde_json::from_slice(&bytes)
-        .map_err(|e| Error::new(Stage::Open, Reason::Corrupt, format!("not a record of a dataset: {e}")).at_path(path))
+        .map_err(|e| Error::new(Stage::Write, Reason::Corrupt, format!("not a record of a dataset: {e}")).at_path(path))
 }
 
 #[cfg(test)]

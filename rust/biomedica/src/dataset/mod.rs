@@ -1,7 +1,7 @@
 //! The dataset on disk: parts that appear whole or not at all, the same bytes from the same inputs and options.
 //!
 //! A [`Plan`] cuts the lazy list of packages into parts and these into units of work; a pipeline reads the units; and
-//! [`write`] takes what they give, in order, and publishes part after part. What is done already is left out, so that
+//! [`Writer`] takes what they give, in order, and publishes part after part. What is done already is left out, so that
 //! a run that was killed goes on where it was.
 
 mod file;
@@ -18,7 +18,7 @@ pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, Sub
 pub use options::{FORMAT, Options};
 pub use plan::{PartPlan, Plan, Walked};
 pub use verify::{Problem, Report, verify};
-pub use write::{Missing, Progress, Summary, Writer, extract};
+pub use write::{Item, Missing, Progress, Summary, Writer, extract};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]

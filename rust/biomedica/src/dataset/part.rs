@@ -82,7 +82,7 @@ impl Part {
         open + self.shards.values().map(|(record, _)| record.num_bytes).sum::<u64>()
     }
 
-    pub(super) fn add(&mut self, store: &Store, chunk: Chunk) -> Result<()> {
+    pub(super) fn add(&mut self, store: &Store, chunk: &Chunk) -> Result<()> {
         for failure in &chunk.failures {
             self.failure(failure)?;
         }

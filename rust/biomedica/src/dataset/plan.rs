@@ -222,15 +222,16 @@ mod tests {
         assert_eq!(units(packages(4, 1), 2, &[0, 1]), []);
     }
 
+    fn listed(list: &[(&str, u64)]) -> Vec<Result<Package>> {
+        list.iter().map(|(path, n)| Ok(package(path, *n))).collect()
+    }
+
     #[test]
     fn the_digest_follows_paths_and_sizes() {
         let digest = |list| {
             let mut plan = Plan::new(listed(list).into_iter(), 9, |_: &PartPlan| false);
             plan.next().unwrap().unwrap().tag.inputs.clone()
         };
-        fn listed(list: &[(&str, u64)]) -> Vec<Result<Package>> {
-            list.iter().map(|(path, n)| Ok(package(path, *n))).collect()
-        }
         let base = digest(&[("a", 1), ("b", 2)]);
         assert_eq!(digest(&[("a", 1), ("b", 2)]), base);
         for other in [&[("a", 1), ("b", 3)][..], &[("a", 1), ("c", 2)], &[("a", 1)], &[("ab", 2)]] {
@@ -285,8 +286,9 @@ mod tests {
         let mut list = packages(18, 1);
         list.insert(17, Err(Error::new(Stage::Open, Reason::NotFound, "gone")));
         list.insert(0, Err(Error::new(Stage::Open, Reason::NotFound, "gone")));
-        let found: Vec<_> = super::units(list.into_iter()).map(|u| u.map(|u| u.packages.len()).ok()).collect();
+        let found: Vec<_> =
+            crate::pipeline::units(list.into_iter()).map(|u| u.map(|u| u.packages.len()).ok()).collect();
         assert_eq!(found, [None, Some(16), Some(1), None, Some(1)]);
-        assert_eq!(super::units(std::iter::empty()).count(), 0);
+        assert_eq!(crate::pipeline::units(std::iter::empty()).count(), 0);
     }
 }

@@ -44,6 +44,9 @@ pub struct Summary {
     pub skipped_packages: u64,
 }
 
+/// What a pipeline gives: a chunk, and the part that it belongs to.
+pub type Item = Result<(Arc<PartPlan>, Chunk)>;
+
 /// A plan that leaves out what its writer's dataset has.
 pub type Missing<I> = Plan<I, Box<dyn FnMut(&PartPlan) -> bool + Send>>;
 
@@ -72,7 +75,7 @@ impl Writer {
     }
 
     /// Adds what a unit of `plan` gave. A new part ends the one before it.
-    pub fn add(&mut self, plan: &Arc<PartPlan>, chunk: Chunk) -> Result<()> {
+    pub fn add(&mut self, plan: &Arc<PartPlan>, chunk: &Chunk) -> Result<()> {
         if self.part.as_ref().is_some_and(|part| part.plan().number != plan.number) {
             self.publish()?;
         }
@@ -127,7 +130,7 @@ impl Writer {
     pub fn write(
         mut self,
         walked: &Walked,
-        next: &mut dyn FnMut(Duration) -> Option<Option<Result<(Arc<PartPlan>, Chunk)>>>,
+        next: &mut dyn FnMut(Duration) -> Option<Option<Item>>,
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Summary> {
         loop {
@@ -135,7 +138,7 @@ impl Writer {
                 None => {}
                 Some(Some(result)) => {
                     let (plan, chunk) = result?;
-                    self.add(&plan, chunk)?;
+                    self.add(&plan, &chunk)?;
                 }
                 Some(None) if walked.total_parts().is_some() => break,
                 Some(None) => {

@@ -1,4 +1,4 @@
-//! WebDataset tars: a writer whose output depends on nothing but what goes in.
+//! Shards, which are tars as `webdataset` reads them: a writer whose output depends on nothing but what goes in.
 
 mod tar;
 

@@ -3,6 +3,7 @@
 use super::value::{PANEL, REFERENCE};
 use super::{Column, Kind, Pointer, Table, Value};
 use crate::article::{Article, Failure, Figure, Image};
+use crate::image::Format;
 use crate::jats::last_segment;
 
 /// The articles table: one row an article.
@@ -53,7 +54,7 @@ impl Table for Figures {
         "image_kind": Kind::Text, |r| Value::Text(r.figure.jats.kind.as_str());
         "image_label": Kind::Text, |r| Value::text(r.figure.jats.label.as_deref());
         "image_file_name": Kind::Text, |r| r.file_name();
-        "image_format": Kind::Text, |r| r.image(|image| Value::text(image.format.map(|f| f.as_str())));
+        "image_format": Kind::Text, |r| r.image(|image| Value::text(image.format.map(Format::as_str)));
         "image_size": Kind::Ints, |r| r.image(|i| i.size.as_ref().map_or(Value::Null, |size| Value::Ints(size)));
         "image_num_bytes": Kind::Int64, |r| r.image(|image| Value::int(Some(image.bytes.len())));
         "image_hash": Kind::Text, |r| r.image(|image| Value::Hex(&image.hash));

@@ -155,8 +155,8 @@ impl Serialize for Value<'_> {
 /// Appends `"name":value` of every column that `keep` wants to `out`, compact, separated by commas, and after a comma
 /// when `out` has members already.
 ///
-/// A null or an empty list has no member. Hugging Face `datasets` takes the types of a WebDataset's JSON from its first
-/// five samples: a column that is null or empty in all of them gets the type null, and the first value after them ends
+/// A null or an empty list has no member. Hugging Face `datasets` takes the types of that JSON from a tar's first five
+/// samples: a column that is null or empty in all of them gets the type null, and the first value after them ends
 /// the load with an error. A column without a member is simply not there.
 pub fn write_json<T: Table>(out: &mut Vec<u8>, row: T::Row<'_>, keep: impl Fn(&str) -> bool) -> Result<()> {
     for column in T::COLUMNS.iter().filter(|column| keep(column.name)) {

@@ -20,8 +20,11 @@ fn table(path: &Path) -> Vec<RecordBatch> {
     reader.map(Result::unwrap).collect()
 }
 
-/// Names and bytes of a tar's members, read by the format's own rules.
-fn members(path: &Path) -> Vec<(String, Vec<u8>)> {
+/// Names and bytes.
+type Members = Vec<(String, Vec<u8>)>;
+
+/// A tar's members, read by the format's own rules.
+fn members(path: &Path) -> Members {
     let bytes = fs::read(path).unwrap();
     let mut members = Vec::new();
     let mut at = 0;
@@ -38,7 +41,7 @@ fn members(path: &Path) -> Vec<(String, Vec<u8>)> {
     members
 }
 
-fn shards(root: &Path) -> Vec<(manifest::FileRecord, Vec<(String, Vec<u8>)>)> {
+fn shards(root: &Path) -> Vec<(manifest::FileRecord, Members)> {
     let dataset: DatasetRecord = manifest::read(&root.join("dataset.json")).unwrap();
     let parts = dataset.parts.values().map(|entry| manifest::read::<PartRecord>(&root.join(&entry.path)).unwrap());
     let files = parts.flat_map(|part| part.files).filter(|file| file.path.starts_with("shards/"));

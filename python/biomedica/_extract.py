@@ -1,0 +1,113 @@
+"""`extract`: packages to a dataset of image-caption pairs on disk."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from biomedica import _core
+from biomedica._sources import Sources, StrPath, as_paths
+from biomedica.dataset import Dataset
+from biomedica.dataset import open as open_dataset
+from biomedica.exceptions import DatasetError
+
+__all__ = ["Progress", "extract"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an extraction is. Counts are of the whole dataset, with what earlier runs had finished."""
+
+    packages: int
+    """Packages that are done."""
+    skipped_packages: int
+    """Those of them that earlier runs had finished."""
+    total_packages: int | None
+    """Packages in all; None until the sources have been walked to their end."""
+    articles: int
+    figures: int
+    pairs: int
+    """Figures with a usable image and a caption."""
+    failures: int
+    """Rows of the failures table."""
+    input_bytes: int
+    """Size of the packages that are done."""
+    output_bytes: int
+    """Size of the dataset."""
+    seconds: float
+    """Since the call."""
+
+
+def extract(
+    sources: Sources,
+    output: StrPath,
+    *,
+    threads: int | None = None,
+    part_size: int = 4096,
+    samples_per_shard: int = 10_000,
+    min_size: int = 21,
+    article_text: bool = False,
+    strict: bool = False,
+    progress: Callable[[Progress], object] | None = None,
+) -> Dataset:
+    """Read packages and write a dataset: WebDataset shards, and Parquet tables that point into them.
+
+    A part of the dataset appears whole or not at all. The same call again does only what is missing, and ends with the
+    same bytes as one that was never interrupted; so do 1 thread and 64. Parts whose packages have changed are made
+    again, parts whose packages are gone are removed. What cannot be read is a row of the failures table.
+
+    Args:
+        sources: A package (`.tar.gz`, `.tar`, `.nxml`, `.xml`, a directory with these), a directory tree, a glob, a
+            list file (`.txt` or `.list`, one path a line), or several of these.
+        output: The dataset's directory: new, empty, or a dataset made with the same options.
+        threads: Worker threads; as many as there are cores when not given.
+        part_size: Packages a part: the unit of work, resume and distribution.
+        samples_per_shard: Pairs a shard holds at most.
+        min_size: Smallest width and height, in pixels, of an image that makes a pair (20x20 and less are out in the
+            BIOMEDICA paper, arXiv 2501.07171).
+        article_text: Put the whole article's text into the JSON of each of its samples; it is in the articles table
+            in any case.
+        strict: Raise when anything failed. The dataset is complete all the same.
+        progress: Called about ten times a second, and once at the end. What it raises stops the run.
+
+    Returns:
+        The dataset, open.
+
+    Raises:
+        SourceNotFoundError: No source has any package.
+        DatasetError: The output cannot be written (`reason` is `disk_full`, `permission_denied`, …), is no dataset
+            (`mismatch`), was made with other options (`mismatch`), or another process is writing it (`locked`); with
+            `strict`, also when something failed.
+        ValueError: An option makes no sense.
+        KeyboardInterrupt: Ctrl-C; the same call goes on where it stopped.
+
+    Example:
+        >>> import biomedica as bm
+        >>> dataset = bm.extract("packages/", "dataset/", threads=16)  # doctest: +SKIP
+        >>> dataset.stats()["pairs"]  # doctest: +SKIP
+        1234
+    """
+    begin = time.monotonic()
+    show: Callable[[dict[str, Any]], object] | None = None
+    if progress is not None:
+        callback = progress
+
+        def show(state: dict[str, Any]) -> object:
+            return callback(Progress(seconds=time.monotonic() - begin, **state))
+
+    _core.extract(
+        as_paths(sources),
+        output,
+        threads=threads,
+        part_size=part_size,
+        samples_per_shard=samples_per_shard,
+        min_size=min_size,
+        article_text=article_text,
+        progress=show,
+    )
+    dataset = open_dataset(output)
+    failures = dataset.stats()["failures"]
+    if strict and failures:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in dataset.stats()["reasons"].items())
+        raise DatasetError(f"{dataset.path}: {failures} failures ({reasons}); the dataset is complete otherwise")
+    return dataset

@@ -1,0 +1,308 @@
+"""`open`: a dataset on disk, as tables and images.
+
+A `Dataset` is what `dataset.json` said when it was opened. Its tables are pyarrow datasets, which read only the columns
+and rows that are asked for; polars and DuckDB take them as they are.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from biomedica import _core
+from biomedica._sources import StrPath
+from biomedica.exceptions import DatasetError, SourceNotFoundError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Dataset", "Problem", "Report", "open"]
+
+FORMAT = 1
+"""The version of the layout that this library reads."""
+BLOCK = 512
+"""Tar's unit; a member's header is the block before its bytes."""
+NAME_BYTES = 100
+"""What the header holds of a member's name."""
+
+
+class Problem(NamedTuple):
+    """Something about a dataset that is not as its records say."""
+
+    path: str
+    """The file, relative to the dataset."""
+    what: str
+    """What is wrong with it."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `Dataset.verify` found. It is true when nothing is wrong."""
+
+    parts: int
+    files: int
+    num_bytes: int
+    """Bytes read and hashed."""
+    images: int
+    """Images compared with their hash; 0 unless `deep`."""
+    num_problems: int
+    problems: list[Problem]
+    """What is wrong, by path; the first ten thousand."""
+
+    def __bool__(self) -> bool:
+        return self.num_problems == 0
+
+
+class Dataset:
+    """A dataset that `extract` wrote; `biomedica.open` makes one.
+
+    Attributes:
+        path: Its directory.
+        options: The options that it was made with.
+        complete: Whether the run that made it came to its end.
+    """
+
+    def __init__(self, path: StrPath) -> None:
+        self.path = Path(path)
+        record = _record(self.path)
+        self.options: dict[str, Any] = record["options"]
+        self.complete: bool = record["complete"]
+        self._counts: dict[str, Any] = record["counts"]
+        self._parts: list[str] = sorted(record["parts"])
+
+    def articles(self) -> pads.Dataset:
+        """One row an article; columns as in the published BIOMEDICA dataset."""
+        return self._table("articles")
+
+    def figures(self) -> pads.Dataset:
+        """One row a figure, paired or not (`status`), without bytes.
+
+        `shard`, `shard_offset` and `shard_length` say where a pair's image lies.
+        """
+        return self._table("figures")
+
+    def failures(self) -> pads.Dataset:
+        """One row for each thing that could not be read: source, member, stage, reason, detail."""
+        return self._table("failures")
+
+    def shards(self, subset: str | None = None) -> list[Path]:
+        """The WebDataset tars, of one licence subset (`commercial`, `noncommercial`, `other`) or of all.
+
+        Each holds samples of one image format.
+        """
+        found = [self.path / file["path"] for file in self._files() if file["path"].startswith("shards/")]
+        return [path for path in found if subset is None or path.parent.name == subset]
+
+    def image(self, image_id: str) -> bytes:
+        """The publisher's bytes of a pair's image, by one read at its recorded place.
+
+        The first call reads the places of all pairs: about 24 bytes a pair are kept.
+
+        Raises:
+            KeyError: No pair of this dataset has the id.
+            DatasetError: The shard is missing, short, or has another image at that place.
+        """
+        place = self._places.find(image_id)
+        if place is None:
+            raise KeyError(f"{image_id!r} is no pair of {self.path}; ids are the column image_id where status is 'ok'")
+        shard, offset, length = place
+        path = self.path / shard
+        # One read gives the tar header too, whose name tells whether this is the image that was recorded.
+        try:
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            try:
+                data = os.pread(descriptor, BLOCK + length, offset - BLOCK)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise DatasetError(f"{path}: {error.strerror or error}") from error
+        name = data[:NAME_BYTES].rstrip(b"\0")
+        expected = f"{image_id}.".encode()[:NAME_BYTES]
+        if len(data) != BLOCK + length or not name.startswith(expected):
+            raise DatasetError(f"{path}: at byte {offset}: not the image {image_id}; verify the dataset")
+        return data[BLOCK:]
+
+    def stats(self) -> dict[str, Any]:
+        """What the dataset holds.
+
+        Returns:
+            `packages`, `input_bytes`, `articles`, `figures`, `pairs`, `failures`; `subsets` (articles, figures and
+            pairs of each licence subset), `statuses` (figures), `reasons` (failures), `kinds` (figures) and `licenses`
+            (articles, `none` for those without one).
+        """
+        return {
+            **json.loads(json.dumps(self._counts)),
+            "kinds": _value_counts(self.figures(), "image_kind"),
+            "licenses": _value_counts(self.articles(), "article_license"),
+        }
+
+    def verify(self, *, deep: bool = False, threads: int | None = None) -> Report:
+        """Check the dataset against its records.
+
+        Every file of every part is there, in its size and with its sha-256, and no other; tables have their rows;
+        counts add up; every pointer lies within its shard; no `image_id` occurs twice.
+
+        Args:
+            deep: Also read every image at its recorded place and compare it with its `image_hash`.
+            threads: Threads that hash; as many as there are cores when not given.
+
+        Returns:
+            What was looked at and every problem. Damage never raises.
+        """
+        *counts, problems = _core.verify(self.path, deep=deep, threads=threads)
+        return Report(*counts, problems=[Problem(*problem) for problem in problems])
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return int(self._counts["pairs"])
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{self._counts[name]:,} {name}" for name in ("articles", "figures", "pairs", "failures"))
+        parts = f"{len(self._parts):,} part{'s' * (len(self._parts) != 1)}"
+        return f"<Dataset {str(self.path)!r}: {counts}, {parts}{'' if self.complete else ', not finished'}>"
+
+    def _table(self, name: str) -> pads.Dataset:
+        files = [self.path / name / f"{part}.parquet" for part in self._parts]
+        if not files:
+            raise DatasetError(f"{self.path}: no part is finished yet; run the same extract again")
+        try:
+            return pads.dataset(files, format="parquet")
+        except FileNotFoundError as error:
+            raise DatasetError(f"{self.path}: a file of table {name} is missing; verify the dataset") from error
+        except pa.ArrowInvalid as error:
+            raise DatasetError(f"{self.path}: table {name} is damaged; verify the dataset: {error}") from error
+
+    def _files(self) -> Iterator[dict[str, Any]]:
+        for part in self._parts:
+            yield from _load(self.path / "parts" / f"{part}.json")["files"]
+
+    @cached_property
+    def _places(self) -> "_Places":
+        try:
+            return _Places(self.figures())
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetError(f"{self.path}: the figures tables are damaged; verify the dataset: {error}") from error
+
+
+def open(path: StrPath) -> Dataset:  # noqa: A001 - the API's word, as in `wave.open`
+    """Open a dataset that `extract` wrote.
+
+    Raises:
+        SourceNotFoundError: There is nothing at `path`.
+        DatasetError: What is there is no dataset, or one of another version.
+
+    Example:
+        >>> import biomedica as bm
+        >>> dataset = bm.open("dataset/")  # doctest: +SKIP
+        >>> table = dataset.figures().to_table(columns=["image_id", "caption"])  # doctest: +SKIP
+    """
+    return Dataset(path)
+
+
+class _Places:
+    """Where the images of all pairs lie, by `image_id`: sorted 64-bit hashes, 24 bytes a pair in all.
+
+    The ids themselves are not kept. A hash of 64 bits may stand for two ids among billions: both places are looked at
+    by the tar header in front of the image, which has the name.
+    """
+
+    def __init__(self, figures: pads.Dataset) -> None:
+        columns = ["image_id", "shard", "shard_offset", "shard_length"]
+        is_pair = pc.field("shard").is_valid()
+        names: dict[str, int] = {}
+        hashes, shards, offsets, lengths = [], [], [], []
+        for batch in figures.to_batches(columns=columns, filter=is_pair):
+            encoded = batch.column("shard").dictionary_encode()
+            numbers = [names.setdefault(name, len(names)) for name in encoded.dictionary.to_pylist()]
+            shards.append(np.array(numbers, np.uint32)[encoded.indices.to_numpy()])
+            hashes.append(_hash(batch.column("image_id")))
+            offsets.append(batch.column("shard_offset").to_numpy())
+            lengths.append(batch.column("shard_length").to_numpy().astype(np.uint32))
+        self._names = list(names)
+        hashed = np.concatenate([np.empty(0, np.uint64), *hashes])
+        order = np.argsort(hashed, kind="stable")
+        self._hashes = hashed[order]
+        self._shards = np.concatenate([np.empty(0, np.uint32), *shards])[order]
+        self._offsets = np.concatenate([np.empty(0, np.int64), *offsets])[order]
+        self._lengths = np.concatenate([np.empty(0, np.uint32), *lengths])[order]
+
+    def find(self, image_id: str) -> tuple[PurePosixPath, int, int] | None:
+        """Shard, offset and length, or None."""
+        wanted = _hash(pa.array([image_id], pa.string()))[0]
+        at = int(np.searchsorted(self._hashes, wanted))
+        if at == len(self._hashes) or self._hashes[at] != wanted:
+            return None
+        shard = PurePosixPath(self._names[self._shards[at]])
+        return shard, int(self._offsets[at]), int(self._lengths[at])
+
+
+def _hash(texts: pa.StringArray) -> "NDArray[np.uint64]":
+    """A 64-bit hash of each text.
+
+    Multilinear hashing (Lemire and Kaser 2014, doi 10.1093/comjnl/bxt070) over bytes, with weights from SplitMix64: a
+    sum of products, which numpy does for all texts at once.
+    """
+    _, offsets_buffer, data_buffer = texts.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    if len(texts) == 0:
+        return np.empty(0, np.uint64)
+    data = np.frombuffer(data_buffer or b"", np.uint8)[offsets[0] : offsets[-1]].astype(np.uint64)
+    starts = offsets[:-1] - offsets[0]
+    lengths = np.diff(offsets)
+    position = np.arange(len(data)) - np.repeat(starts, lengths)
+    weights = _mix(np.arange(1, int(lengths.max(initial=0)) + 2, dtype=np.uint64))
+    sums = np.zeros(len(data) + 1, np.uint64)
+    np.cumsum((data + np.uint64(1)) * weights[position], out=sums[1:])
+    mixed: NDArray[np.uint64] = _mix(sums[starts + lengths] - sums[starts])
+    return mixed
+
+
+def _mix(values: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
+    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
+    values = values * np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _value_counts(table: pads.Dataset, column: str) -> dict[str, int]:
+    """How often each value occurs, the most frequent first; null is `none`."""
+    counted = pc.value_counts(table.to_table(columns=[column]).column(column).combine_chunks()).to_pylist()
+    pairs = [(value["values"] or "none", value["counts"]) for value in counted]
+    return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+
+def _record(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise SourceNotFoundError(f"{path}: there is nothing here")
+    record_path = path / "dataset.json"
+    if not record_path.is_file():
+        raise DatasetError(f"{path}: no dataset; `biomedica extract` writes one, with a dataset.json in it")
+    record = _load(record_path)
+    if record.get("format") != FORMAT:
+        raise DatasetError(f"{record_path}: format {record.get('format')!r}, but this version reads format {FORMAT}")
+    missing = {"options", "complete", "counts", "parts"} - record.keys()
+    if missing:
+        raise DatasetError(f"{record_path}: not the record of a dataset: no {', '.join(sorted(missing))}")
+    return record
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(record, dict):
+        raise DatasetError(f"{path}: not the record of a dataset")
+    return record
