@@ -280,15 +280,4 @@ mod tests {
         assert!(plan.next().is_none());
         assert_eq!((walked.total_packages(), walked.total_parts(), walked.skipped_packages()), (Some(5), Some(3), 2));
     }
-
-    #[test]
-    fn units_without_parts_keep_the_order_of_packages_and_errors() {
-        let mut list = packages(18, 1);
-        list.insert(17, Err(Error::new(Stage::Open, Reason::NotFound, "gone")));
-        list.insert(0, Err(Error::new(Stage::Open, Reason::NotFound, "gone")));
-        let found: Vec<_> =
-            crate::pipeline::units(list.into_iter()).map(|u| u.map(|u| u.packages.len()).ok()).collect();
-        assert_eq!(found, [None, Some(16), Some(1), None, Some(1)]);
-        assert_eq!(crate::pipeline::units(std::iter::empty()).count(), 0);
-    }
 }
