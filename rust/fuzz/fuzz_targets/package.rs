@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use arrow_buffer::Buffer;
 use biomedica::image::probe;
 use biomedica::limits::Limits;
-use biomedica::package::{Kind, Scratch, read_bytes};
+use biomedica::package::{File, Kind, Scratch, read_bytes};
 use libfuzzer_sys::fuzz_target;
 
 /// Small enough that the fuzzer reaches them.
@@ -24,18 +24,17 @@ const LIMITS: Limits = Limits {
     entity_bytes: 1024,
 };
 
-fn read(bytes: &[u8], kind: Kind, scratch: &mut Scratch) -> Vec<String> {
+/// An article's names and bytes, or a failure's words.
+type Item = Result<(String, Vec<(String, Vec<u8>)>), String>;
+
+fn read(bytes: &[u8], kind: Kind, scratch: &mut Scratch) -> Vec<Item> {
     let mut items = Vec::new();
     read_bytes("fuzz.tar.gz", Buffer::from(bytes), kind, &LIMITS, scratch, &mut |item| {
-        items.push(match item {
-            Ok(files) => {
-                for file in files.others.iter() {
-                    probe(&file.read(&LIMITS).expect("it is in memory"));
-                }
-                format!("{files:?}")
-            }
-            Err(error) => error.to_string(),
-        });
+        items.push(item.map_err(|error| error.to_string()).map(|files| {
+            let all = files.others.iter().chain([&files.xml]);
+            let read = |file: &File| (file.path().to_owned(), file.read(&LIMITS).expect("it is in memory").to_vec());
+            (files.name.clone(), all.map(read).collect())
+        }));
         ControlFlow::Continue(())
     });
     items
@@ -61,9 +60,9 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| crc >> 1 ^ (0xedb8_8320 * (crc & 1)))
-    })
+    !bytes
+        .iter()
+        .fold(!0, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), |crc, _| crc >> 1 ^ (0xedb8_8320 * (crc & 1))))
 }
 
 fuzz_target!(|bytes: &[u8]| {
