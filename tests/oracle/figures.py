@@ -19,7 +19,8 @@ KINDS = {
     "boxed-text": "box",
     "supplementary-material": "other",
 }
-PREFERENCE = {"jpg": 0, "jpeg": 0, "png": 1, "tif": 2, "tiff": 2, "gif": 3, "webp": 4, "bmp": 4}
+PREFERENCE = {"jpg": 0, "jpeg": 0, "png": 1, "tif": 2, "tiff": 2, "gif": 3}
+KNOWN = {*PREFERENCE, "webp", "bmp", "svg", "eps"}
 ABSTRACTS = frozenset({"abstract", "trans-abstract"})
 FORMULAS = frozenset({"disp-formula", "inline-formula"})
 THUMBNAIL_SIDE = 400
@@ -55,7 +56,7 @@ def stem_and_extension(graphic: Element) -> tuple[str, str]:
     """The file name in the href, divided at a known image extension (else the extension is empty)."""
     file_name = unquote((attribute(graphic, "href") or "").rsplit("/", 1)[-1])
     stem, dot, extension = file_name.rpartition(".")
-    if dot and extension.lower() in PREFERENCE:
+    if dot and extension.lower() in KNOWN:
         return stem, extension.lower()
     return file_name, ""
 

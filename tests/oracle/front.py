@@ -182,6 +182,6 @@ def reference_ids_of(article: Element) -> list[str]:
 def citation_text(element: Element) -> str:
     """A citation in one line."""
     if name_of(element) == "citation-alternatives":
-        choices = children(element, "mixed-citation") or list(element)
+        choices = list(element)
         return citation_text(choices[0]) if choices else ""
     return text_of(element, apart=True)

@@ -113,9 +113,10 @@ def license_of(meta: Element | None) -> License:
     own = [element for element in meta.iter() if not any(name_of(around) in ABSTRACTS for around in ancestors(element))]
     references = [element for element in own if name_of(element) == "license_ref"]
     licenses = [element for element in own if name_of(element) == "license"]
-    text = " ".join(line for one in licenses if (line := license_text(one))) or next(
-        (line for one in own if name_of(one) == "copyright-statement" and (line := text_of(one))), ""
-    )
+    stated = " ".join(line for one in licenses if (line := license_text(one)))
+    copyright_line = " ".join(line for one in own if name_of(one) == "copyright-statement" and (line := text_of(one)))
+    text = stated or copyright_line
+    named = codes_in_urls(stated) + codes_in_names(stated) or codes_in_urls(copyright_line) + codes_in_names(copyright_line)
     evidence: list[str] = []
     for reference in references:
         evidence += codes_of_reference(text_of(reference))
@@ -123,7 +124,7 @@ def license_of(meta: Element | None) -> License:
     for one in licenses:
         for element in one.iter():
             evidence += codes_of_reference(attribute(element, "href") or "")
-    evidence += codes_in_urls(text) + codes_in_names(text)
+    evidence += named
     distinct = set(evidence)
     if any(code.startswith("CC BY") for code in distinct):
         distinct.discard("CC0")
@@ -132,8 +133,8 @@ def license_of(meta: Element | None) -> License:
 
 
 def license_text(element: Element) -> str:
-    """A licence's text; its paragraphs and its `license_ref` stand apart like blocks."""
-    return text_of(element, blocks="license-p license_ref")
+    """A licence's text; its paragraphs are blocks, and the URL of its `license_ref` is no part of it."""
+    return text_of(element, blocks="license-p", without="license_ref")
 
 
 def license_url(references: list[Element], licenses: list[Element], text: str) -> str | None:

@@ -20,15 +20,19 @@ class Paragraph:
     mentioned: set[Element]
 
 
+# What an id can mean here; one of a footnote or a section is no figure's.
+MENTIONABLE = ELEMENTS | {"graphic", "media"}
+
+
 class Ids:
     """Which elements an id means."""
 
     def __init__(self, article: Element) -> None:
-        """Notes every id and every name of the article."""
+        """Notes every id that can be a figure's and every name of the article."""
         self.by_id: dict[str, list[Element]] = defaultdict(list)
         self.by_name: dict[tuple[str, Element | None], list[Element]] = defaultdict(list)
         for element in article.iter():
-            if identifier := attribute(element, "id"):
+            if (identifier := attribute(element, "id")) and name_of(element) in MENTIONABLE:
                 self.by_id[identifier].append(element)
             self.by_name[name_of(element), sub_article_of(element)].append(element)
 

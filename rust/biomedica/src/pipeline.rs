@@ -62,12 +62,13 @@ impl<T> Unit<T> {
 
 /// Packages as units, an error of theirs in its place.
 pub fn units(packages: impl Iterator<Item = Result<Package>>) -> impl Iterator<Item = Result<Unit<()>>> {
-    let mut packages = packages.fuse();
-    let mut error = None;
-    std::iter::from_fn(move || {
-        let mut whole = packages.by_ref().map_while(|package| package.map_err(|failed| error = Some(failed)).ok());
-        let unit = Some(Unit::gather((), &mut whole)).filter(|unit| !unit.packages.is_empty());
-        unit.map(Ok).or_else(|| error.take().map(Err))
+    let mut packages = packages.peekable();
+    std::iter::from_fn(move || match packages.peek()? {
+        Err(_) => packages.next().map(|error| error.map(|_| Unit { tag: (), packages: Vec::new() })),
+        Ok(_) => {
+            let mut run = std::iter::from_fn(|| packages.next_if(Result::is_ok)?.ok());
+            Some(Ok(Unit::gather((), &mut run)))
+        }
     })
 }
 

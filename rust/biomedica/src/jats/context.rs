@@ -40,8 +40,6 @@ flags! {
     CONTRIB,
     /// The name of a collaboration.
     COLLAB,
-    /// Keywords that are abbreviations.
-    ABBREVIATIONS,
     /// `article-categories`.
     CATEGORIES,
     /// A `pub-date` of the article itself.

@@ -29,7 +29,11 @@ impl Reader<'_> {
             Tag::Label if parent.tag == Tag::Sec && matches!(self.frames.role(), Role::Body) => {
                 self.frame(open, Role::Muted);
             }
-            Tag::Title if matches!(parent.tag, Tag::Abstract | Tag::TransAbstract) => self.frame(open, Role::Muted),
+            Tag::Title if parent.tag == Tag::Abstract => self.frame(open, Role::Muted),
+            // A graphical abstract is its figure's caption, and that is its paragraphs.
+            Tag::Title if matches!(self.frames.role(), Role::Abstract { rank: None, .. }) => {
+                self.frame(open, Role::Muted);
+            }
             Tag::Caption if parent.ends & ends::NODE != 0 => {
                 open.context.caption_of = open.context.node;
                 self.frame(open, Role::Caption(open.context.node));
@@ -228,12 +232,10 @@ impl Reader<'_> {
             Tag::Subject if open.context.is(ctx::CATEGORIES) => Field::Subject,
             Tag::KeywordGroup => {
                 let kind = self.attribute(element, "kwd-group-type")?.unwrap_or_default();
-                if kind.to_ascii_lowercase().contains("abbr") {
-                    open.context.flags |= ctx::ABBREVIATIONS;
-                }
-                return Ok(());
+                return Ok(self.front.begin_keywords(&kind));
             }
-            Tag::Keyword if !open.context.is(ctx::ABBREVIATIONS) => Field::Keyword,
+            Tag::Title if parent.tag == Tag::KeywordGroup => Field::KeywordTitle,
+            Tag::Keyword => Field::Keyword,
             Tag::RelatedArticle => {
                 let kind = self.attribute(element, "related-article-type")?;
                 self.front.is_retracted |= kind.as_deref() == Some("retraction-forward");
@@ -248,7 +250,7 @@ impl Reader<'_> {
             Tag::Year if open.context.is(ctx::PUB_DATE) => Field::Year,
             Tag::Month if open.context.is(ctx::PUB_DATE) => Field::Month,
             Tag::Day if open.context.is(ctx::PUB_DATE) => Field::Day,
-            Tag::License | Tag::LicenseRef | Tag::CopyrightStatement | Tag::ExtLink => {
+            Tag::License | Tag::LicenseRef | Tag::CopyrightStatement => {
                 return self.enter_license(open, element);
             }
             _ => return self.enter_contrib(open, element),
@@ -285,10 +287,6 @@ impl Reader<'_> {
                 self.front.evidence.hrefs.extend(href);
                 open.context.flags |= ctx::LICENSE;
                 self.field(open, Field::License);
-            }
-            _ if open.context.is(ctx::LICENSE) => {
-                let href = self.attribute(element, "href")?;
-                self.front.evidence.hrefs.extend(href);
             }
             _ => {}
         }

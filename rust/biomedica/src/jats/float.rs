@@ -145,7 +145,11 @@ impl Floats {
 
     fn figure(&self, cluster: &Cluster) -> Figure {
         let graphics = self.preferred(cluster);
-        let own_nodes = || graphics.iter().filter_map(|graphic| self.node(graphic.node));
+        // The graphic that is taken, then the others as they stand.
+        let own_nodes = || {
+            let first = graphics.first().map(|graphic| graphic.node);
+            first.into_iter().chain(cluster.nodes.iter().copied()).filter_map(|node| self.node(node))
+        };
         let element = self.node(cluster.element);
         let groups = || cluster.groups.iter().filter_map(|group| self.node(*group));
         let outer = || self.ancestors(graphics.first().map_or(NONE, |first| first.node)).filter_map(|n| self.node(n));
@@ -155,11 +159,15 @@ impl Floats {
         let id = element.into_iter().chain(own_nodes()).chain(groups()).find_map(|node| node.id.clone());
         let group_caption = groups().find_map(|node| node.caption.clone());
         let own = own_nodes().chain(element.filter(|node| !node.tag.is_group())).find_map(|node| node.caption.clone());
+        let is_graphical = own_nodes().chain(element).any(|node| node.is_graphical)
+            || outer().any(|node| node.tag == Tag::Abstract && node.is_graphical);
+        // The text of an abstract is the caption of a graphical abstract alone.
+        let lends = |node: &&Node| node.tag != Tag::Abstract || is_graphical;
         let (caption, caption_source) = if let Some(own) = own {
             (Some(own), CaptionSource::Own)
         } else if let Some(group) = group_caption.clone() {
             (Some(group), CaptionSource::Group)
-        } else if let Some(parent) = outer().find_map(|node| node.caption.clone()) {
+        } else if let Some(parent) = outer().filter(lends).find_map(|node| node.caption.clone()) {
             (Some(parent), CaptionSource::Parent)
         } else if let Some(label) = label.clone() {
             (Some(label), CaptionSource::Label)
@@ -167,8 +175,6 @@ impl Floats {
             (None, CaptionSource::None)
         };
 
-        let is_graphical = own_nodes().chain(element).any(|node| node.is_graphical)
-            || outer().any(|node| node.tag == Tag::Abstract && node.is_graphical);
         Figure {
             hrefs: graphics.iter().filter_map(|graphic| graphic.href.clone()).collect(),
             id,

@@ -19,8 +19,10 @@ pub fn tex(document: &str) -> &str {
     };
     let inner = inner.trim();
     for (open, close) in [("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]")] {
-        if let Some(inner) = inner.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)) {
-            return inner.trim();
+        let enclosed = inner.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+        // In `$a$ and $b$` nothing encloses the whole.
+        if let Some(enclosed) = enclosed.filter(|enclosed| !enclosed.contains(close)) {
+            return enclosed;
         }
     }
     inner
@@ -33,9 +35,10 @@ mod tests {
     #[test]
     fn tex_is_what_stands_in_the_document_without_its_delimiters() {
         let document = r"\documentclass{minimal} \begin{document}$$ x^2 $$\end{document}";
-        assert_eq!(tex(document), "x^2");
+        assert_eq!(tex(document), " x^2 ");
         assert_eq!(tex(r"\(a\)"), "a");
         assert_eq!(tex(r"\[a\]"), "a");
+        assert_eq!(tex("$a$ and $b$"), "$a$ and $b$");
         assert_eq!(tex("$"), "$");
         assert_eq!(tex(r"\begin{document}a"), "a");
     }

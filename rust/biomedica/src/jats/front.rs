@@ -18,6 +18,8 @@ pub enum Field {
     JournalTitle,
     /// `kwd`.
     Keyword,
+    /// `title` of a `kwd-group`.
+    KeywordTitle,
     /// `subject`.
     Subject,
     /// `year`, `month` and `day` of a `pub-date`.
@@ -91,6 +93,8 @@ pub struct Front {
     title: Option<String>,
     journal: Option<String>,
     keywords: Vec<String>,
+    /// The keywords that come are abbreviations.
+    are_abbreviations: bool,
     subjects: Vec<String>,
     authors: Vec<String>,
     contrib: Contrib,
@@ -120,7 +124,9 @@ impl Front {
             },
             Field::Title => once(&mut self.title),
             Field::JournalTitle => once(&mut self.journal),
+            Field::Keyword if self.are_abbreviations => {}
             Field::Keyword => self.keywords.push(text.to_owned()),
+            Field::KeywordTitle => self.are_abbreviations |= is_abbreviations(text),
             Field::Subject => self.subjects.push(text.to_owned()),
             Field::Year => self.date(|date| &mut date.year, text),
             Field::Month => self.date(|date| &mut date.month, text),
@@ -140,6 +146,11 @@ impl Front {
             Field::Copyright => append(&mut self.evidence.copyright_text, text),
             Field::PubId(_) => {}
         }
+    }
+
+    /// Begins a group of keywords of this type.
+    pub fn begin_keywords(&mut self, kind: &str) {
+        self.are_abbreviations = is_abbreviations(kind);
     }
 
     fn date(&mut self, slot: impl Fn(&mut PubDate) -> &mut Option<String>, text: &str) {
@@ -167,22 +178,29 @@ impl Front {
     }
 
     fn citation(&self, date: Option<&str>) -> Option<String> {
-        let mut citation = self.journal.clone()?;
         let year = date.and_then(|date| date.get(..4));
         let issue = self.issue.as_ref().map(|issue| format!("({issue})"));
         let volume = [self.volume.clone(), issue].into_iter().flatten().collect::<String>();
+        let mut place = [year.unwrap_or_default(), &volume]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(";");
         let pages = match (&self.fpage, &self.lpage) {
             (Some(first), Some(last)) if first != last => Some(format!("{first}-{last}")),
             (Some(first), _) => Some(first.clone()),
             _ => self.elocation_id.clone(),
         };
-        for (mark, part) in [(". ", year.map(str::to_owned)), (";", Some(volume)), (":", pages)] {
-            if let Some(part) = part.filter(|part| !part.is_empty()) {
-                citation.push_str(mark);
-                citation.push_str(&part);
-            }
+        if let Some(pages) = pages {
+            place.push(':');
+            place.push_str(&pages);
         }
-        Some(citation)
+        match &self.journal {
+            Some(journal) if place.is_empty() => Some(journal.clone()),
+            Some(journal) => Some(format!("{journal}. {place}")),
+            // Pages of nothing are no citation.
+            None => year.map(|_| place),
+        }
     }
 
     /// The article by what its front says.
@@ -215,11 +233,16 @@ impl Front {
     }
 }
 
+fn is_abbreviations(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("abbr")
+}
+
 /// How good an abstract of this type is as the abstract; none for the kinds that are something else.
 pub fn abstract_rank(abstract_type: Option<&str>) -> Option<u8> {
-    const OTHER: [&str; 6] = ["graphical", "toc", "teaser", "summary", "key-points", "executive-summary"];
+    const OTHER: [&str; 5] = ["toc", "teaser", "summary", "key-points", "executive-summary"];
     match abstract_type {
         None => Some(0),
+        Some(kind) if kind.to_ascii_lowercase().contains("graphical") => None,
         Some(kind) if OTHER.iter().any(|other| kind.eq_ignore_ascii_case(other)) => None,
         Some(_) => Some(1),
     }

@@ -137,7 +137,7 @@ impl Mentions {
     ) -> Result<()> {
         let scope = paragraph.place.scope;
         let xrefs = self.xrefs.get(paragraph.xrefs.clone()).unwrap_or_default();
-        let mut previous: Option<(usize, u32)> = None;
+        let mut previous: (usize, Vec<u32>) = (0, Vec::new());
         for xref in xrefs {
             let rids = self.rids.get(xref.rids.clone()).unwrap_or_default();
             let first = nodes.len();
@@ -145,22 +145,25 @@ impl Mentions {
                 targets.nodes(rid, scope, floats, nodes);
             }
             spend(steps, nodes.len() - first)?;
-            let found = nodes.get(first).copied();
-            if let (Some((end, from)), Some(to)) = (previous, found) {
-                let spans = text.get(end..xref.start).is_some_and(means_range)
-                    && same(floats, from, to, |node| node.tag)
-                    && same(floats, from, to, |node| node.scope);
-                if spans && from < to {
-                    spend(steps, (to - from) as usize)?;
-                    nodes.extend((from + 1..to).filter(|between| {
-                        same(floats, from, *between, |node| node.tag) && same(floats, from, *between, |node| node.scope)
-                    }));
+            let found = nodes.get(first..).unwrap_or_default().to_vec();
+            if text.get(previous.0..xref.start).is_some_and(means_range) {
+                for (from, to) in previous.1.iter().flat_map(|from| found.iter().map(|to| (*from, *to))) {
+                    spend(steps, to.saturating_sub(from) as usize + 1)?;
+                    nodes.extend(spanned(floats, from, to));
                 }
             }
-            previous = last_of(rids, scope, targets, floats).map(|node| (xref.end, node));
+            previous = (xref.end, found);
         }
         Ok(())
     }
+}
+
+/// What stands between two elements of one name and sub-article: the elements of that name and sub-article.
+fn spanned(floats: &Floats, from: u32, to: u32) -> impl Iterator<Item = u32> {
+    let kind = |node: u32| floats.node(node).map(|node| (node.tag, node.scope));
+    let (first, last) = (kind(from), kind(to));
+    let between = if first == last { from.saturating_add(1)..to } else { 0..0 };
+    between.filter(move |node| kind(*node) == first)
 }
 
 fn spend(steps: &mut usize, cost: usize) -> Result<()> {
@@ -169,18 +172,6 @@ fn spend(steps: &mut usize, cost: usize) -> Result<()> {
         return Err(Error::new(Stage::Figure, Reason::TooLarge, "too many references to figures"));
     }
     Ok(())
-}
-
-/// The node that a range from this reference begins at: that of its last id.
-fn last_of(rids: &str, scope: u32, targets: &Targets<'_>, floats: &Floats) -> Option<u32> {
-    let mut nodes = Vec::new();
-    let rid = rids.split_ascii_whitespace().last()?;
-    targets.nodes(rid, scope, floats, &mut nodes);
-    nodes.first().copied()
-}
-
-fn same<T: PartialEq>(floats: &Floats, a: u32, b: u32, of: impl Fn(&super::float::Node) -> T) -> bool {
-    floats.node(a).map(&of).is_some_and(|a| floats.node(b).map(&of) == Some(a))
 }
 
 /// Whether the text between two references makes a range of them.

@@ -144,6 +144,10 @@ impl<'l> Reader<'l> {
             self.frames.part(false);
         }
         self.follows_end = false;
+        if parent.context.is(ctx::LICENSE) {
+            let href = self.attribute(element, "href")?;
+            self.front.evidence.hrefs.extend(href);
+        }
         if tag != Tag::Other {
             if tag.is_block() {
                 self.frames.part(is_top(parent.tag));
@@ -230,8 +234,7 @@ impl<'l> Reader<'l> {
                 if let Some(rank) = rank {
                     self.front.take_abstract(rank, &text);
                 }
-                let node = self.floats.nodes.get_mut(node as usize);
-                if let Some(node) = node.filter(|node| node.is_graphical && !text.is_empty()) {
+                if let Some(node) = self.floats.nodes.get_mut(node as usize).filter(|_| !text.is_empty()) {
                     node.caption.get_or_insert_with(|| text.clone());
                 }
             }

@@ -44,7 +44,6 @@ tags! {
     DispFormula = "disp-formula",
     DispQuote = "disp-quote",
     ElocationId = "elocation-id",
-    ExtLink = "ext-link" | "uri",
     Fig = "fig",
     FigGroup = "fig-group",
     FloatsGroup = "floats-group" | "floats-wrap",

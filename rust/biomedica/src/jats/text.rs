@@ -72,13 +72,15 @@ impl Text {
         }
     }
 
-    /// Removes what was added since the text was `len` bytes long; a space that parted it stays owed.
+    /// Removes a piece; what parted it from the text before stays owed when the piece was the last.
     pub fn remove(&mut self, range: std::ops::Range<usize>) {
-        if range.start < range.end && self.out.get(range.clone()).is_some() {
-            let parted = self.out.get(range.clone()).is_some_and(|text| text.starts_with(' '));
-            self.out.drain(range.clone());
-            if parted && range.start == self.out.len() {
-                self.space();
+        let Some(parted) = self.out.get(range.clone()).map(|piece| piece.chars().next()) else { return };
+        self.out.drain(range.clone());
+        if range.start == self.out.len() {
+            match parted {
+                Some(' ') => self.space(),
+                Some('\n') => self.line(),
+                _ => {}
             }
         }
     }

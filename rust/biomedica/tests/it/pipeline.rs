@@ -141,3 +141,15 @@ fn a_panic_of_the_input_is_an_error_of_the_run() {
     assert!(items.iter().any(|item| matches!(item, Err(Reason::Internal))));
     assert_eq!(items.iter().filter(|item| item.is_ok()).count(), 2);
 }
+
+#[test]
+fn units_keep_packages_and_errors_in_their_places() {
+    let package = || Ok(Package { path: PathBuf::from("a"), kind: Kind::Xml, num_bytes: 1 });
+    let error = || Err(Error::new(Stage::Open, Reason::NotFound, "gone"));
+    let mut input = vec![error(), error(), package(), error(), package()];
+    input.extend((0..17).map(|_| package()));
+    input.push(error());
+    let found: Vec<_> =
+        biomedica::pipeline::units(input.into_iter()).map(|unit| unit.ok().map(|unit| unit.packages.len())).collect();
+    assert_eq!(found, [None, None, Some(1), None, Some(16), Some(2), None]);
+}
