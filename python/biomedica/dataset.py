@@ -113,25 +113,17 @@ class Dataset:
             KeyError: No pair of this dataset has the id.
             DatasetError: The shard is missing, short, or has another image at that place.
         """
-        place = self._places.find(image_id)
-        if place is None:
-            raise KeyError(f"{image_id!r} is no pair of {self.path}; ids are the column image_id where status is 'ok'")
-        shard, offset, length = place
-        path = self.path / shard
-        # One read gives the tar header too, whose name tells whether this is the image that was recorded.
-        try:
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-            try:
-                data = os.pread(descriptor, BLOCK + length, offset - BLOCK)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise DatasetError(f"{path}: {error.strerror or error}") from error
-        name = data[:NAME_BYTES].rstrip(b"\0")
-        expected = f"{image_id}.".encode()[:NAME_BYTES]
-        if len(data) != BLOCK + length or not name.startswith(expected):
-            raise DatasetError(f"{path}: at byte {offset}: not the image {image_id}; verify the dataset")
-        return data[BLOCK:]
+        error: DatasetError | None = None
+        for shard, offset, length in self._places.find(image_id):
+            path = self.path / shard
+            data = _read_at(path, offset - BLOCK, BLOCK + length)
+            # One read gives the tar header too, whose name tells whether this is the image that was recorded.
+            if len(data) == BLOCK + length and data.startswith(f"{image_id}.".encode()[:NAME_BYTES]):
+                return data[BLOCK:]
+            error = DatasetError(f"{path}: at byte {offset}: not the image {image_id}; verify the dataset")
+        if error is not None:
+            raise error
+        raise KeyError(f"{image_id!r} is no pair of {self.path}; ids are the column image_id where status is 'ok'")
 
     def stats(self) -> dict[str, Any]:
         """What the dataset holds.
@@ -160,8 +152,8 @@ class Dataset:
         Returns:
             What was looked at and every problem. Damage never raises.
         """
-        *counts, problems = _core.verify(self.path, deep=deep, threads=threads)
-        return Report(*counts, problems=[Problem(*problem) for problem in problems])
+        parts, files, num_bytes, images, num_problems, problems = _core.verify(self.path, deep=deep, threads=threads)
+        return Report(parts, files, num_bytes, images, num_problems, [Problem(*problem) for problem in problems])
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -195,7 +187,7 @@ class Dataset:
             raise DatasetError(f"{self.path}: the figures tables are damaged; verify the dataset: {error}") from error
 
 
-def open(path: StrPath) -> Dataset:  # noqa: A001 - the API's word, as in `wave.open`
+def open(path: StrPath) -> Dataset:
     """Open a dataset that `extract` wrote.
 
     Raises:
@@ -213,8 +205,7 @@ def open(path: StrPath) -> Dataset:  # noqa: A001 - the API's word, as in `wave.
 class _Places:
     """Where the images of all pairs lie, by `image_id`: sorted 64-bit hashes, 24 bytes a pair in all.
 
-    The ids themselves are not kept. A hash of 64 bits may stand for two ids among billions: both places are looked at
-    by the tar header in front of the image, which has the name.
+    The ids themselves are not kept: the tar header in front of an image has its name.
     """
 
     def __init__(self, figures: pads.Dataset) -> None:
@@ -237,14 +228,12 @@ class _Places:
         self._offsets = np.concatenate([np.empty(0, np.int64), *offsets])[order]
         self._lengths = np.concatenate([np.empty(0, np.uint32), *lengths])[order]
 
-    def find(self, image_id: str) -> tuple[PurePosixPath, int, int] | None:
-        """Shard, offset and length, or None."""
+    def find(self, image_id: str) -> Iterator[tuple[PurePosixPath, int, int]]:
+        """Shard, offset and length of each image whose id has the hash of `image_id`: mostly one or none."""
         wanted = _hash(pa.array([image_id], pa.string()))[0]
-        at = int(np.searchsorted(self._hashes, wanted))
-        if at == len(self._hashes) or self._hashes[at] != wanted:
-            return None
-        shard = PurePosixPath(self._names[self._shards[at]])
-        return shard, int(self._offsets[at]), int(self._lengths[at])
+        first, end = (int(np.searchsorted(self._hashes, wanted, side)) for side in ("left", "right"))
+        for at in range(first, end):
+            yield PurePosixPath(self._names[self._shards[at]]), int(self._offsets[at]), int(self._lengths[at])
 
 
 def _hash(texts: pa.StringArray) -> "NDArray[np.uint64]":
@@ -274,6 +263,17 @@ def _mix(values: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
+
+
+def _read_at(path: Path, offset: int, length: int) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(descriptor, length, offset)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise DatasetError(f"{path}: {error.strerror or error}") from error
 
 
 def _value_counts(table: pads.Dataset, column: str) -> dict[str, int]:

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use sha2::{Digest, Sha256};
 
@@ -12,6 +13,8 @@ use crate::image::hex;
 /// Small writes gather up to this; what is larger goes to the file as it is.
 const BUFFER: usize = 256 << 10;
 const DIRECT: usize = 32 << 10;
+/// The disk begins to write when so much is waiting: what is left for [`Output::seal`] to wait for is about as much.
+const SYNC_BYTES: u64 = 32 << 20;
 const PREFIX: &str = ".tmp-";
 
 /// A file under a temporary name beside its own. Dropped before [`Self::seal`] and [`Sealed::publish`], it is removed.
@@ -21,6 +24,9 @@ pub(super) struct Output {
     buffer: Vec<u8>,
     hasher: Sha256,
     num_bytes: u64,
+    /// Bytes since the disk was last told to write.
+    unsynced: u64,
+    syncing: Option<JoinHandle<io::Result<()>>>,
     names: Names,
 }
 
@@ -64,7 +70,8 @@ impl Output {
     pub(super) fn create(path: &Path) -> Result<Self> {
         let names = Names { temporary: temporary(path), own: path.to_owned(), published: false };
         let file = at(path, step().and_then(|()| File::create(&names.temporary)))?;
-        Ok(Self { file, buffer: Vec::with_capacity(BUFFER), hasher: Sha256::new(), num_bytes: 0, names })
+        let (buffer, hasher) = (Vec::with_capacity(BUFFER), Sha256::new());
+        Ok(Self { file, buffer, hasher, num_bytes: 0, unsynced: 0, syncing: None, names })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -73,9 +80,28 @@ impl Output {
 
     /// Writes what is buffered and waits until the disk has it.
     pub(super) fn seal(mut self) -> Result<Sealed> {
-        let done = self.drain().and_then(|()| step()).and_then(|()| sync(&self.file));
+        let done = self.drain().and_then(|()| self.synced()).and_then(|()| step()).and_then(|()| sync(&self.file));
         at(&self.names.own, done)?;
         Ok(Sealed { num_bytes: self.num_bytes, sha256: hex(&self.hasher.finalize().into()), names: self.names })
+    }
+
+    /// Has the disk write in the background, as the hours of a large run are too good to wait for it at their end.
+    fn sync_soon(&mut self) -> io::Result<()> {
+        if self.unsynced >= SYNC_BYTES && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.synced()?;
+            let file = self.file.try_clone()?;
+            self.syncing = Some(thread::Builder::new().spawn(move || sync(&file))?);
+            self.unsynced = 0;
+        }
+        Ok(())
+    }
+
+    /// Waits for the background; an error of the disk is told to whoever asks first, so it must not be lost here.
+    fn synced(&mut self) -> io::Result<()> {
+        match self.syncing.take() {
+            Some(thread) => thread.join().unwrap_or_else(|_| Err(io::Error::other("syncing panicked"))),
+            None => Ok(()),
+        }
     }
 
     fn drain(&mut self) -> io::Result<()> {
@@ -100,6 +126,8 @@ impl Write for Output {
             self.buffer.extend_from_slice(bytes);
         }
         self.num_bytes += bytes.len() as u64;
+        self.unsynced += bytes.len() as u64;
+        self.sync_soon()?;
         Ok(bytes.len())
     }
 

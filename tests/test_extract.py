@@ -1,0 +1,218 @@
+"""`extract`: what it writes, that it resumes, and how it refuses."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import biomedica as bm
+from made import package, packages, tar_gz, tree
+
+RUN = "import sys, biomedica; biomedica.extract(sys.argv[1], sys.argv[2], part_size=4, threads=int(sys.argv[3]))"
+
+
+def test_every_package_is_an_article_or_a_failure(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 9)
+    (source / "PMC900.tar.gz").write_bytes(b"no gzip")
+    tar_gz(source / "PMC901.tar.gz", {"PMC901/a.jpg": b"no document"})
+    dataset = bm.extract(source, tmp_path / "out")
+    stats = dataset.stats()
+    assert (stats["packages"], stats["articles"], stats["failures"]) == (11, 9, 2)
+    assert stats["figures"] == sum(stats["statuses"].values()) == dataset.figures().count_rows()
+    failed = {Path(row["source"]).name for row in dataset.failures().to_table().to_pylist()}
+    assert failed == {"PMC900.tar.gz", "PMC901.tar.gz"}
+    assert dataset.verify(deep=True)
+
+
+def test_threads_and_kinds_of_source_do_not_change_a_byte(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 30)
+    files = sorted(source.iterdir())
+    bm.extract(source, tmp_path / "one", threads=1, part_size=8)
+    bm.extract(files, tmp_path / "many", threads=7, part_size=8)
+    assert tree(tmp_path / "one") == tree(tmp_path / "many")
+
+
+def test_again_does_nothing_and_a_lost_file_is_made_again(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 10)
+    dataset = bm.extract(source, tmp_path / "out", part_size=4)
+    before = tree(dataset.path)
+    inodes = {path: path.stat().st_ino for path in dataset.path.rglob("*.parquet")}
+    bm.extract(source, tmp_path / "out", part_size=4)
+    assert {path: path.stat().st_ino for path in dataset.path.rglob("*.parquet")} == inodes
+    (dataset.path / "figures/000001.parquet").unlink()
+    bm.extract(source, tmp_path / "out", part_size=4)
+    assert tree(dataset.path) == before
+
+
+def test_killed_at_any_moment_and_run_again_it_gives_the_same_bytes(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 60)
+    expected = tree(bm.extract(source, tmp_path / "whole", part_size=4).path)
+    out = tmp_path / "out"
+    for attempt in range(6):
+        process = subprocess.Popen([sys.executable, "-c", RUN, source, out, str(1 + attempt % 2)])
+        deadline = time.monotonic() + 20
+        parts = len(list(out.glob("parts/*.json")))
+        while process.poll() is None and len(list(out.glob("parts/*.json"))) <= parts and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(0.002 * attempt)
+        process.kill()
+        process.wait()
+    bm.extract(source, out, part_size=4)
+    assert tree(out) == expected
+
+
+def test_ctrl_c_stops_at_once_and_leaves_whole_parts(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 12)
+    code = (
+        "import sys, biomedica\n"
+        "try:\n    biomedica.extract(sys.argv[1], sys.argv[2], part_size=2, progress=lambda p: print('go', flush=True))\n"
+        "except KeyboardInterrupt:\n    print('stopped')\n"
+        "else:\n    print('done')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, source, tmp_path / "out"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        begin = time.monotonic()
+        last = process.stdout.read().splitlines()[-1]
+        assert time.monotonic() - begin < 10
+    assert last in {"stopped", "done"}
+    assert bm.extract(source, tmp_path / "out", part_size=2).verify(deep=True)
+
+
+def test_progress_counts_up_to_all_and_its_errors_end_the_run(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 10)
+    seen: list[bm.Progress] = []
+    bm.extract(source, tmp_path / "out", part_size=4, progress=seen.append)
+    last = seen[-1]
+    assert (last.packages, last.total_packages, last.articles) == (10, 10, 10)
+    assert last.output_bytes > 0
+    assert last.input_bytes == sum(path.stat().st_size for path in source.iterdir())
+    assert [p.packages for p in seen] == sorted(p.packages for p in seen)
+    again: list[bm.Progress] = []
+    bm.extract(source, tmp_path / "out", part_size=4, progress=again.append)
+    assert (again[-1].packages, again[-1].skipped_packages) == (10, 10)
+
+    def fail(_: bm.Progress) -> None:
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        bm.extract(source, tmp_path / "other", progress=fail)
+
+
+def test_the_gil_is_free_meanwhile(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 60)
+    counted = 0
+    ended = threading.Event()
+
+    def count() -> None:
+        nonlocal counted
+        while not ended.is_set():
+            counted += 1
+            time.sleep(0)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    try:
+        bm.extract(source, tmp_path / "out", part_size=4)
+    finally:
+        ended.set()
+        thread.join()
+    assert counted > 100
+
+
+def test_other_options_are_refused(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 2)
+    bm.extract(source, tmp_path / "out")
+    with pytest.raises(bm.DatasetError, match="min_size is 21 there, 64 here") as caught:
+        bm.extract(source, tmp_path / "out", min_size=64)
+    assert caught.value.reason == "mismatch"  # type: ignore[attr-defined]
+
+
+def test_a_directory_with_other_things_is_refused(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 1)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.tex").write_text("x")
+    with pytest.raises(bm.DatasetError, match="not empty"):
+        bm.extract(source, out)
+    assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [({"threads": 0}, "threads"), ({"part_size": 0}, "part_size"), ({"samples_per_shard": 0}, "samples_per_shard")],
+)
+def test_options_without_sense_are_value_errors(tmp_path: Path, options: dict[str, int], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        bm.extract(packages(tmp_path / "in", 1), tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_source_beside_others_is_a_failure_and_alone_an_error(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 2)
+    dataset = bm.extract([source, tmp_path / "absent"], tmp_path / "out")
+    assert dataset.stats()["reasons"] == {"not_found": 1}
+    with pytest.raises(bm.SourceNotFoundError, match="absent"):
+        bm.extract(tmp_path / "absent", tmp_path / "other")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(bm.SourceNotFoundError, match="empty"):
+        bm.extract(tmp_path / "empty", tmp_path / "other")
+
+
+def test_strict_raises_when_anything_failed_and_keeps_the_dataset(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 2)
+    (source / "PMC9.tar.gz").write_bytes(b"")
+    with pytest.raises(bm.DatasetError, match="1 failures"):
+        bm.extract(source, tmp_path / "out", strict=True)
+    assert bm.open(tmp_path / "out").stats()["articles"] == 2
+
+
+def test_the_same_article_twice_is_a_failure(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 3)
+    (source / "again.tar.gz").write_bytes((source / "PMC1.tar.gz").read_bytes())
+    stats = bm.extract(source, tmp_path / "out").stats()
+    assert (stats["packages"], stats["articles"], stats["reasons"]) == (4, 3, {"duplicate": 1})
+
+
+def test_small_images_make_no_pairs(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    package(source, 1, 2)
+    stats = bm.extract(source, tmp_path / "out", min_size=49).stats()
+    assert (stats["pairs"], stats["statuses"]["too_small"]) == (0, 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 30)
+    # A limit on file sizes fails writes as a full disk does, in the same place, with another number.
+    code = (
+        "import resource, signal, sys, biomedica\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"
+        "try:\n    biomedica.extract(sys.argv[1], sys.argv[2])\n"
+        "except biomedica.DatasetError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, source, tmp_path / "out"], check=True, capture_output=True, text=True
+    )
+    assert str(tmp_path / "out") in done.stdout
+    assert not list((tmp_path / "out").rglob("*.tar"))
+    assert bm.extract(source, tmp_path / "out").verify(deep=True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_without_permission_is_named(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 1)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    with pytest.raises(bm.DatasetError, match="closed"):
+        bm.extract(source, closed / "out")
