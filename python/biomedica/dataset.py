@@ -79,7 +79,7 @@ class Dataset:
         self.options: dict[str, Any] = record["options"]
         self.complete: bool = record["complete"]
         self._counts: dict[str, Any] = record["counts"]
-        self._parts: list[str] = sorted(record["parts"])
+        self._parts = [f"{entry['number']:06}" for entry in record["parts"]]
 
     def articles(self) -> pads.Dataset:
         """One row an article; columns as in the published BIOMEDICA dataset."""

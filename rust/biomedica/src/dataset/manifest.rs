@@ -126,6 +126,8 @@ pub struct PartRecord {
 /// One part in `dataset.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartEntry {
+    /// The part's number.
+    pub number: u32,
     /// The part's record.
     pub path: String,
     /// Its packages.
@@ -156,7 +158,7 @@ pub struct DatasetRecord {
     /// Sums over all parts.
     pub counts: Counts,
     /// Its parts by number.
-    pub parts: BTreeMap<String, PartEntry>,
+    pub parts: Vec<PartEntry>,
 }
 
 impl PartRecord {
@@ -174,6 +176,7 @@ impl PartRecord {
     pub fn entry(&self) -> PartEntry {
         let Counts { packages, articles, figures, pairs, failures, .. } = self.counts;
         PartEntry {
+            number: self.number,
             path: Self::path(self.number),
             packages,
             articles,

@@ -168,7 +168,7 @@ impl Store {
             complete,
             options: self.options.to_json(),
             counts: self.counts.clone(),
-            parts: self.parts.iter().map(|(n, done)| (PartRecord::stem(*n), done.entry.clone())).collect(),
+            parts: self.parts.values().map(|done| done.entry.clone()).collect(),
         };
         replace(&self.path(DATASET), &to_bytes(&record)?)
     }

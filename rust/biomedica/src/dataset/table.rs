@@ -67,7 +67,8 @@ impl<T: Table> TableFile<T> {
 }
 
 fn properties() -> WriterProperties {
-    // Level 1: measured on real articles, level 3 takes twice the time to save a tenth of the size.
+    // Level 1: on 134 real articles, level 3 takes 1.4 times as long and saves a tenth of the size. All of Parquet is one
+    // or two hundredths of reading the packages.
     let level = ZstdLevel::try_new(1).unwrap_or_default();
     let builder = WriterProperties::builder()
         .set_created_by(concat!("biomedica ", env!("CARGO_PKG_VERSION")).to_owned())

@@ -143,7 +143,7 @@ fn parts(root: &Path, dataset: &DatasetRecord, report: &mut Report) -> Vec<PartR
     }
     let mut sum = Counts::new();
     let mut parts = Vec::new();
-    for entry in dataset.parts.values() {
+    for entry in &dataset.parts {
         match read::<PartRecord>(&root.join(&entry.path)) {
             Ok(part) => {
                 if part.entry() != *entry {

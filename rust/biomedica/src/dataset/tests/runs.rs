@@ -227,11 +227,11 @@ fn the_dataset_record_has_options_counts_and_parts() {
     assert!(record.complete);
     assert_eq!(record.options, options().to_json());
     assert_eq!(record.counts, summary.counts);
-    assert_eq!(record.parts.keys().collect::<Vec<_>>(), ["000000", "000001"]);
+    assert_eq!(record.parts.iter().map(|entry| entry.number).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(record.counts.subsets.len(), 3);
     assert_eq!(record.counts.statuses.len(), crate::article::Status::ALL.len());
     let mut sum = Counts::new();
-    for entry in record.parts.values() {
+    for entry in &record.parts {
         let part: manifest::PartRecord = manifest::read(&dir.path().join(&entry.path)).unwrap();
         assert_eq!(part.entry(), *entry);
         sum.add(&part.counts);

@@ -43,7 +43,7 @@ fn members(path: &Path) -> Members {
 
 fn shards(root: &Path) -> Vec<(manifest::FileRecord, Members)> {
     let dataset: DatasetRecord = manifest::read(&root.join("dataset.json")).unwrap();
-    let parts = dataset.parts.values().map(|entry| manifest::read::<PartRecord>(&root.join(&entry.path)).unwrap());
+    let parts = dataset.parts.iter().map(|entry| manifest::read::<PartRecord>(&root.join(&entry.path)).unwrap());
     let files = parts.flat_map(|part| part.files).filter(|file| file.path.starts_with("shards/"));
     files.map(|file| (file.clone(), members(&root.join(&file.path)))).collect()
 }
