@@ -23,7 +23,7 @@ from biomedica.demo.write.parts import FAULTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.demo.conftest import Corpus
+    from demo.conftest import Corpus
 
 PIL_FORMATS = {"jpeg": "JPEG", "png": "PNG", "gif": "GIF", "tiff": "TIFF"}
 NOT_OF_XML = re.compile(r"&(?!(?:lt|gt|amp|quot|apos|cohort|unit);)([A-Za-z]+);")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from oracle.document import Element, ancestors, attribute, children, collapse, is_within, name_of, sub_article_of
-from oracle.figures import Graphics
+from oracle.figures import KINDS, Graphics
 from oracle.text import element_pieces, text_of
 
 RANGE_WORDS = frozenset("- \u2010 \u2011 \u2012 \u2013 \u2014 \u2015 \u2212 to through".split())
@@ -21,7 +21,7 @@ class Paragraph:
 
 
 # What an id can mean here; one of a footnote or a section is no figure's.
-MENTIONABLE = ELEMENTS | {"graphic", "media"}
+MENTIONABLE = {*KINDS, "graphic", "media"}
 
 
 class Ids:

@@ -48,6 +48,8 @@ flags! {
     LICENSE,
     /// A reference outside sub-articles.
     REF,
+    /// A block other than a section.
+    BLOCK,
     /// A citation in a reference.
     CITATION,
 }

@@ -22,10 +22,9 @@ pub struct PubDate {
 /// How well a date stands for the article, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    // Three electronic ranks: HighWire writes a bare year as `epub-original` with an electronic format, and the full
+    // Two electronic ranks: HighWire writes a bare year as `epub-original` with an electronic format, and the full
     // date as `epub`.
     Epub,
-    EpubPpub,
     ElectronicFormat,
     Print,
     Collection,
@@ -52,8 +51,7 @@ impl PubDate {
         }
         for kind in [pub_type, date_type] {
             match kind.to_ascii_lowercase().as_str() {
-                "epub" => return Rank::Epub,
-                "epub-ppub" => return Rank::EpubPpub,
+                "epub" | "epub-ppub" => return Rank::Epub,
                 "ppub" => return Rank::Print,
                 "collection" => return Rank::Collection,
                 "pmc-release" => return Rank::PmcRelease,

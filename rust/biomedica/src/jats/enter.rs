@@ -30,10 +30,6 @@ impl Reader<'_> {
                 self.frame(open, Role::Muted);
             }
             Tag::Title if parent.tag == Tag::Abstract => self.frame(open, Role::Muted),
-            // A graphical abstract is its figure's caption, and that is its paragraphs.
-            Tag::Title if matches!(self.frames.role(), Role::Abstract { rank: None, .. }) => {
-                self.frame(open, Role::Muted);
-            }
             Tag::Caption if parent.ends & ends::NODE != 0 => {
                 open.context.caption_of = open.context.node;
                 self.frame(open, Role::Caption(open.context.node));

@@ -1,6 +1,6 @@
 //! Formulae: MathML where there is some, else TeX.
 
-use std::ops::Range;
+use super::text::Mark;
 
 /// What of a formula stands in the text so far.
 #[derive(Debug, Default)]
@@ -8,7 +8,7 @@ pub struct Formula {
     /// Its MathML had text.
     pub has_math: bool,
     /// Where its TeX stands, to be removed when MathML follows.
-    pub tex: Option<Range<usize>>,
+    pub tex: Option<(Mark, Mark)>,
 }
 
 /// The formula of a TeX document, without what encloses it.

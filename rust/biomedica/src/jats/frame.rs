@@ -20,7 +20,7 @@ pub enum Role {
     Caption(u32),
     /// The label of the node.
     Label(u32),
-    /// An abstract, and the caption of a graphical one.
+    /// An abstract: how good it is as the article's, and the node to which its paragraphs lend a caption.
     Abstract { node: u32, rank: Option<u8> },
     /// An entry of the reference list.
     Reference,

@@ -150,7 +150,10 @@ impl<'l> Reader<'l> {
         }
         if tag != Tag::Other {
             if tag.is_block() {
-                self.frames.part(is_top(parent.tag));
+                self.frames.part(is_top(&parent.context));
+                if tag != Tag::Sec {
+                    open.context.flags |= ctx::BLOCK;
+                }
             }
             self.enter(&parent, &mut open, element)?;
         }
@@ -177,12 +180,12 @@ impl<'l> Reader<'l> {
             self.outer = self.outer.saturating_sub(1);
             return;
         };
-        let parent = self.open.last().map_or(Tag::Other, |parent| parent.tag);
+        let is_top = self.open.last().is_some_and(|parent| is_top(&parent.context));
         if open.ends != 0 {
-            self.leave(&open, parent);
+            self.leave(&open, is_top);
         }
         if open.tag.is_block() {
-            self.frames.part(is_top(parent));
+            self.frames.part(is_top);
         }
         self.follows_end = true;
         if self.open.is_empty() {
@@ -190,7 +193,7 @@ impl<'l> Reader<'l> {
         }
     }
 
-    fn leave(&mut self, open: &Open, parent: Tag) {
+    fn leave(&mut self, open: &Open, is_top: bool) {
         if open.ends & ends::XREF != 0 {
             self.mentions.end_xref(open.xref, self.frames.len());
         }
@@ -198,20 +201,23 @@ impl<'l> Reader<'l> {
             self.formulas.pop();
         }
         if open.ends & ends::FRAME != 0 {
-            self.close_frame(parent);
+            self.close_frame(is_top);
         }
         if open.ends & ends::CONTRIB != 0 {
             self.front.end_contrib();
         }
     }
 
-    fn close_frame(&mut self, parent: Tag) {
+    fn close_frame(&mut self, is_top: bool) {
         let Some((role, text)) = self.frames.close() else { return };
         match role {
             Role::Muted => {}
             Role::Paragraph(place) => {
                 self.mentions.end(place, &text);
-                self.frames.part(is_top(parent));
+                if let Role::Abstract { node, .. } = *self.frames.role() {
+                    self.lend(node, &text);
+                }
+                self.frames.part(is_top);
                 if let Some(around) = self.frames.text() {
                     around.push_collapsed(&text);
                 }
@@ -230,12 +236,9 @@ impl<'l> Reader<'l> {
                     node.label.get_or_insert_with(|| text.clone());
                 }
             }
-            Role::Abstract { node, rank } => {
+            Role::Abstract { rank, .. } => {
                 if let Some(rank) = rank {
                     self.front.take_abstract(rank, &text);
-                }
-                if let Some(node) = self.floats.nodes.get_mut(node as usize).filter(|_| !text.is_empty()) {
-                    node.caption.get_or_insert_with(|| text.clone());
                 }
             }
             Role::Reference => {
@@ -252,6 +255,16 @@ impl<'l> Reader<'l> {
             }
         }
         self.frames.recycle(text);
+    }
+
+    /// Adds a paragraph of an abstract to what it lends to a graphical abstract in it.
+    fn lend(&mut self, node: u32, paragraph: &str) {
+        let Some(node) = self.floats.nodes.get_mut(node as usize).filter(|_| !paragraph.is_empty()) else { return };
+        let caption = node.caption.get_or_insert_default();
+        if !caption.is_empty() {
+            caption.push(' ');
+        }
+        caption.push_str(paragraph);
     }
 
     fn end_field(&mut self, field: Field, text: &str) {
@@ -272,10 +285,10 @@ impl<'l> Reader<'l> {
     fn end_tex(&mut self, tex: &str) {
         let has_math = self.formulas.last().is_some_and(|formula| formula.has_math);
         if let Some(text) = self.frames.text().filter(|_| !has_math) {
-            let start = text.len();
+            let start = text.mark();
             text.push(tex);
             if let Some(formula) = self.formulas.last_mut() {
-                formula.tex.get_or_insert(start..text.len());
+                formula.tex.get_or_insert((start, text.mark()));
             }
         }
     }
@@ -284,6 +297,10 @@ impl<'l> Reader<'l> {
     fn text(&mut self, text: &str) {
         let Some(open) = self.open.last() else { return };
         self.follows_end = false;
+        if open.tag == Tag::Alternatives {
+            // There is no text between the forms of one thing.
+            return;
+        }
         if open.context.is(ctx::MATH) {
             return self.math_text(text);
         }
@@ -301,8 +318,8 @@ impl<'l> Reader<'l> {
         let Some(frame) = self.frames.text() else { return };
         if let Some(formula) = self.formulas.last_mut().filter(|_| !text.trim().is_empty()) {
             formula.has_math = true;
-            if let Some(tex) = formula.tex.take() {
-                frame.remove(tex);
+            if let Some((from, to)) = formula.tex.take() {
+                frame.remove(from, to);
             }
         }
         frame.push(text);
@@ -394,8 +411,8 @@ impl<'l> Reader<'l> {
     }
 }
 
-/// Whether what stands directly in this element is a block of its own line.
+/// Whether a block that stands in this context is one of the outermost of the body, a line of its own.
 #[inline]
-fn is_top(parent: Tag) -> bool {
-    matches!(parent, Tag::Body | Tag::Sec)
+fn is_top(context: &Context) -> bool {
+    !context.is(ctx::BLOCK)
 }

@@ -9,6 +9,13 @@ enum Gap {
     Line,
 }
 
+/// A place in a text, and what parts it from what comes.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    len: usize,
+    gap: Gap,
+}
+
 /// A string that takes text piece by piece, runs of white space as one space, none at its ends.
 #[derive(Debug, Default)]
 pub struct Text {
@@ -72,16 +79,19 @@ impl Text {
         }
     }
 
-    /// Removes a piece; what parted it from the text before stays owed when the piece was the last.
-    pub fn remove(&mut self, range: std::ops::Range<usize>) {
-        let Some(parted) = self.out.get(range.clone()).map(|piece| piece.chars().next()) else { return };
-        self.out.drain(range.clone());
-        if range.start == self.out.len() {
-            match parted {
-                Some(' ') => self.space(),
-                Some('\n') => self.line(),
-                _ => {}
-            }
+    /// Where the text ends now.
+    pub fn mark(&self) -> Mark {
+        Mark { len: self.out.len(), gap: self.gap }
+    }
+
+    /// Removes what was added between two marks.
+    pub fn remove(&mut self, from: Mark, to: Mark) {
+        if self.out.get(from.len..to.len).is_none() {
+            return;
+        }
+        self.out.drain(from.len..to.len);
+        if from.len == self.out.len() {
+            self.gap = from.gap;
         }
     }
 
@@ -208,14 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn removed_text_leaves_the_gap_before_it() {
-        let mut text = Text::default();
-        text.push("a ");
-        let start = text.len();
-        text.push("x^2");
-        text.remove(start..text.len());
-        text.push("y");
-        assert_eq!(text.into_string(), "a y");
+    fn removed_text_leaves_the_gap_before_it_and_no_other() {
+        for (before, after) in [("a ", "a y"), ("a", "ay")] {
+            let mut text = Text::default();
+            text.push(before);
+            let from = text.mark();
+            text.push(" x^2 ");
+            let to = text.mark();
+            text.remove(from, to);
+            text.push("y");
+            assert_eq!(text.into_string(), after);
+        }
     }
 
     proptest! {
