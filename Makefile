@@ -81,9 +81,10 @@ wheel: need-cargo $(VENV)/.tools ## build the wheel and the source distribution 
 	$(BIN)/maturin sdist --out dist
 
 .PHONY: fuzz
-fuzz: need-cargo ## fuzz each target for FUZZ_SECONDS=600 (needs nightly Rust and cargo-fuzz)
-	for target in $$(cargo +nightly fuzz list --fuzz-dir rust/fuzz); do \
-		cargo +nightly fuzz run --fuzz-dir rust/fuzz "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+fuzz: need-cargo ## fuzz each target for FUZZ_SECONDS=600 (needs cargo-fuzz)
+	$(PYTHON) rust/fuzz/seeds.py
+	for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list --fuzz-dir rust/fuzz); do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir rust/fuzz "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
 .PHONY: clean

@@ -1,15 +1,22 @@
 """Write the seeds from which the fuzzers start: `python3 rust/fuzz/seeds.py`, from the repository root.
 
 Each seed of the `package` target is one byte (even: the archive as it stands, odd: as the contents of a gzip) and an
-archive as Python's own `tarfile` writes it, so that the reader meets another writer than the one of its tests.
+archive as Python's own `tarfile` writes it, so that the reader meets another writer than the one of its tests. Each
+seed of the `xml` target is an article of the tests' generator.
 """
 
 import gzip
 import io
+import sys
 import tarfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+
+from oracle.generate import random_article
+
 CORPUS = Path(__file__).parent / "corpus"
+ARTICLES = 100
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x20\x08\x02"
 JPEG = b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x0b\x08\0\x20\0\x40\x01\x01\x11\0"
 ARTICLE = b"<article><front/><body><fig><graphic href='f1'/></fig></body></article>"
@@ -44,6 +51,10 @@ def main() -> None:
             (directory / f"{name}{suffix}.tar").write_bytes(b"\0" + tar)
             (directory / f"{name}{suffix}.stored").write_bytes(b"\1" + tar)
             (directory / f"{name}{suffix}.tar.gz").write_bytes(b"\0" + gzip.compress(tar, mtime=0))
+    documents = CORPUS / "xml"
+    documents.mkdir(parents=True, exist_ok=True)
+    for seed in range(ARTICLES):
+        (documents / f"article-{seed:03}.xml").write_bytes(random_article(seed))
 
 
 if __name__ == "__main__":

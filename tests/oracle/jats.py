@@ -68,7 +68,7 @@ def parse_article(xml: bytes) -> dict[str, object]:
         "article_reference_count": len(references),
         "article_reference_ids": reference_ids_of(article),
         "article_reference_list": references,
-        "article_text": "\n".join(line for body in children(article, "body")[:1] for line in body_lines(body)),
+        "article_text": "\n".join(line for body in children(article, "body")[:1] for line in body_lines(body)) or None,
         "article_figure_count": len(figures),
         "is_retracted": is_retracted(article, front),
         "figures": figures,

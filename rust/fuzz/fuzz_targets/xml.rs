@@ -1,0 +1,48 @@
+//! Any bytes as a document: no panic, and of what is read every text is collapsed.
+//!
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir rust/fuzz xml` from the repository root.
+
+#![no_main]
+
+use biomedica::jats;
+use biomedica::limits::Limits;
+use libfuzzer_sys::fuzz_target;
+
+/// Small enough that the fuzzer reaches them.
+const LIMITS: Limits = Limits {
+    xml_bytes: 16 << 10,
+    member_bytes: 4096,
+    article_bytes: 8192,
+    package_bytes: 1 << 20,
+    expansion_ratio: 1000,
+    xml_depth: 64,
+    entity_bytes: 1024,
+};
+
+fn is_collapsed(text: &str) -> bool {
+    !text.is_empty() && text.split(' ').all(|word| !word.is_empty() && !word.contains(char::is_whitespace))
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let article = match jats::parse(bytes, &LIMITS) {
+        Ok(article) => article,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    for figure in &article.figures {
+        let texts = [&figure.label, &figure.caption, &figure.group_caption];
+        for text in texts.into_iter().flatten().chain(&figure.context) {
+            assert!(is_collapsed(text), "{text:?}");
+        }
+    }
+    let lists = [&article.authors, &article.keywords, &article.subjects, &article.reference_ids];
+    for text in lists.into_iter().flatten().chain(&article.title).chain(&article.abstract_text) {
+        assert!(is_collapsed(text), "{text:?}");
+    }
+    assert!(article.text.is_empty() || article.text.lines().all(is_collapsed), "{:?}", article.text);
+    if let Some(accession) = &article.accession {
+        assert!(!accession.is_empty() && accession.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
+    }
+});
