@@ -63,7 +63,7 @@ lint: $(VENV)/.core-dev $(VENV)/.extra-dev ## check format, lints, types, stubs,
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest biomedica._core
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml biomedica._core
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps

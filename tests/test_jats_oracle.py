@@ -1,29 +1,24 @@
 """The reader held against the plain reading of DESIGN.md in `oracle`, on real and on generated articles."""
 
-# ruff: noqa: E501 - markup reads best in one line
 from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from biomedica import parse_article
 from oracle.generate import random_article
 from oracle.jats import parse_article as read_plainly
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 SEEDS = int(os.environ.get("BIOMEDICA_ORACLE_SEEDS", "300"))
 UNCOMPARED = {"image_hrefs", "image_file_name"}  # the file that is chosen depends on the package
-
-
-@pytest.fixture(scope="module")
-def parse_article() -> Callable[[bytes], dict[str, Any]]:
-    """The reader under test."""
-    biomedica = pytest.importorskip("biomedica", reason="the extension is not built: make build")
-    return biomedica.parse_article  # type: ignore[no-any-return]
 
 
 def real_documents() -> Iterator[tuple[str, bytes]]:
@@ -53,9 +48,7 @@ def differences(plain: dict[str, Any], read: dict[str, Any], where: str = "") ->
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the real articles are not at {DATA}")
-def test_real_articles_are_read_as_a_careful_reader_reads_them(
-    parse_article: Callable[[bytes], dict[str, Any]],
-) -> None:
+def test_real_articles_are_read_as_a_careful_reader_reads_them() -> None:
     report = [
         f"{name}: {difference}"
         for name, xml in real_documents()
@@ -65,9 +58,7 @@ def test_real_articles_are_read_as_a_careful_reader_reads_them(
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 50))
-def test_generated_articles_are_read_as_a_careful_reader_reads_them(
-    parse_article: Callable[[bytes], dict[str, Any]], first: int
-) -> None:
+def test_generated_articles_are_read_as_a_careful_reader_reads_them(first: int) -> None:
     report = [
         f"seed {seed}: {difference}"
         for seed in range(first, min(first + 50, SEEDS))

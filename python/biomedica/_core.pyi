@@ -8,6 +8,19 @@ from typing import Any, Final, Literal, Self, final
 
 import pyarrow as pa
 
+__all__ = [
+    "REASONS",
+    "STAGES",
+    "STATUSES",
+    "Chunk",
+    "Reader",
+    "build_profile",
+    "extract",
+    "parse_article",
+    "read",
+    "verify",
+]
+
 build_profile: Final[Literal["debug", "release"]]
 """How the core was compiled; benchmarks refuse `debug`."""
 

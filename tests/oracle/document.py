@@ -7,11 +7,14 @@ time it is asked for one, and much here rests on elements being the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.entities import html5
+from typing import TYPE_CHECKING
 
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WHITE_SPACE = "\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"

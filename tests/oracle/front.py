@@ -61,9 +61,7 @@ def authors_of(meta: Element | None) -> list[str]:
         inside = {name_of(around) for around in ancestors(contributor)}
         if not is_author(contributor) or "collab" in inside or "contrib-group" not in inside:
             continue
-        for child in contributor:
-            if name := contributor_name(child):
-                names.append(name)
+        names.extend(name for child in contributor if (name := contributor_name(child)))
     return names
 
 
@@ -96,7 +94,7 @@ def abstract_of(meta: Element | None) -> str | None:
     others = [one for one in abstracts if not is_other_than_abstract((attribute(one, "abstract-type") or "").lower())]
     for abstract in plain + others:
         copied = [child for child in abstract if name_of(child) != "title"]
-        if text := text_of_parts(abstract, copied):
+        if text := text_of_parts(copied):
             return text
     return None
 
@@ -106,7 +104,7 @@ def is_other_than_abstract(abstract_type: str) -> bool:
     return abstract_type in NOT_THE_ABSTRACT or "graphical" in abstract_type
 
 
-def text_of_parts(abstract: Element, kept: list[Element]) -> str:
+def text_of_parts(kept: list[Element]) -> str:
     """The text of some children of an abstract, one after the other."""
     return " ".join(text for child in kept if name_of(child) not in LEFT_OUT and (text := text_of(child)))
 

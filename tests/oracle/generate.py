@@ -1,13 +1,15 @@
 """Seeded random JATS documents that meet every rule of DESIGN.md section 4, and their nesting."""
 
-# ruff: noqa: E501 - markup reads best in one line
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
+from typing import TYPE_CHECKING
 
 from oracle.generate_front import Front
 from oracle.generate_text import Text, escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ID_POOL = "f1 f2 f3 f4 t1 t2 g1 b1 s1 fg1 tg1 ch1 r1".split()
 FIGURE_ELEMENTS = ["fig", "fig", "fig", "table-wrap", "chem-struct-wrap", "chem-struct-wrapper", "boxed-text"]

@@ -1,12 +1,14 @@
 """Seeded random `front` matter and references."""
 
-# ruff: noqa: E501 - markup reads best in one line
 from __future__ import annotations
 
-from collections.abc import Callable
-from random import Random
+from typing import TYPE_CHECKING
 
-from oracle.generate_text import Text
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from oracle.generate_text import Text
 
 CC = "http://creativecommons.org/licenses/"
 ALI = 'xmlns:ali="http://www.niso.org/schemas/ali/1.0/"'
@@ -15,8 +17,10 @@ LICENSES = [
     "<copyright-statement>© 2010 The Authors</copyright-statement>",
     "<copyright-statement>© 2010 The Authors. CC BY-NC 3.0</copyright-statement>",
     f'<license license-type="open-access" xlink:href="{CC}by/4.0/"><license-p>Creative Commons Attribution License.</license-p></license>',
-    f'<license><ali:license_ref {ALI} specific-use="textmining" content-type="ccbyncndlicense">'
-    f"https://creativecommons.org/licenses/by-nc-nd/4.0/</ali:license_ref><license-p>Open access.</license-p></license>",
+    (
+        f'<license><ali:license_ref {ALI} specific-use="textmining" content-type="ccbyncndlicense">'
+        f"https://creativecommons.org/licenses/by-nc-nd/4.0/</ali:license_ref><license-p>Open access.</license-p></license>"
+    ),
     "<license><license-p>This is distributed under the Creative Commons Attribution-NonCommercial-ShareAlike License.</license-p></license>",
     "<license><license-p>Creative Commons Attribution Non Commercial No Derivatives (CC BY-NC-ND 4.0).</license-p></license>",
     f'<license><p>See <ext-link ext-link-type="uri" xlink:href="{CC}by-sa/3.0/">here</ext-link>; for non-commercial use.</p></license>',
@@ -67,14 +71,20 @@ IDS = [
 ]
 CITATIONS = [
     '<mixed-citation>A. One, <italic>J. Sci.</italic> 5 (2019). <pub-id pub-id-type="doi">10.1/x</pub-id></mixed-citation>',
-    "<element-citation><person-group><name><surname>Roe</surname><given-names>J</given-names></name></person-group>"
-    "<article-title>On <italic>x</italic></article-title><source>J Sci</source><year>2001</year><volume>4</volume>"
-    '<pub-id pub-id-type="pmid">111</pub-id></element-citation>',
+    (
+        "<element-citation><person-group><name><surname>Roe</surname><given-names>J</given-names></name></person-group>"
+        "<article-title>On <italic>x</italic></article-title><source>J Sci</source><year>2001</year><volume>4</volume>"
+        '<pub-id pub-id-type="pmid">111</pub-id></element-citation>'
+    ),
     "<citation><name><surname>Poe</surname><given-names>E</given-names></name><year>1999</year></citation>",
-    "<mixed-citation><name><surname>Doe</surname> <given-names>J</given-names></name>, <source>Y</source>; "
-    '<pub-id pub-id-type="pmid">222</pub-id></mixed-citation>',
-    "<citation-alternatives><element-citation><year>2000</year></element-citation>"
-    "<mixed-citation>Chosen 2000</mixed-citation></citation-alternatives>",
+    (
+        "<mixed-citation><name><surname>Doe</surname> <given-names>J</given-names></name>, <source>Y</source>; "
+        '<pub-id pub-id-type="pmid">222</pub-id></mixed-citation>'
+    ),
+    (
+        "<citation-alternatives><element-citation><year>2000</year></element-citation>"
+        "<mixed-citation>Chosen 2000</mixed-citation></citation-alternatives>"
+    ),
 ]
 NAME = "<name><surname>Curie</surname><given-names>Marie</given-names></name>"
 CONTRIBUTORS = [
@@ -82,8 +92,10 @@ CONTRIBUTORS = [
     '<contrib contrib-type="author"><name><surname>King</surname><given-names>M. L.</given-names><suffix>Jr</suffix></name></contrib>',
     f'<contrib contrib-type="editor">{NAME}</contrib>',
     "<contrib><string-name><given-names>Ada</given-names> <surname>Lovelace</surname></string-name></contrib>",
-    '<contrib contrib-type="author"><collab>The Group<contrib-group><contrib contrib-type="author">'
-    "<name><surname>Member</surname></name></contrib></contrib-group></collab></contrib>",
+    (
+        '<contrib contrib-type="author"><collab>The Group<contrib-group><contrib contrib-type="author">'
+        "<name><surname>Member</surname></name></contrib></contrib-group></collab></contrib>"
+    ),
     f'<contrib contrib-type="author"><name-alternatives>{NAME}<name><surname>Other</surname></name></name-alternatives></contrib>',
 ]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
 
 WORDS = "cell membrane Figure tumour α-actin IL-6 p53 mice (A) (B) 10 μm stain & < control naïve".split()
 SPACES = [" ", " ", " ", " ", " ", " ", "\n   ", "\t", "&#160;", "&#8201;", "&#x3000;", "\u202f", "&nbsp;", "&thinsp;"]

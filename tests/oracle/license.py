@@ -72,8 +72,7 @@ def codes_in_names(text: str) -> list[str]:
     """The licences that a text names, `CC BY-NC` or in full."""
     text = re.sub(r"https?:?//\S+|creativecommons\.org/\S*", " ", text)
     found: list[str | None] = ["CC0" for _ in _ZERO.findall(text)]
-    for words in _NAME.findall(text):
-        found.append(code_of_parts(parts_of_words(words.lower())))
+    found.extend(code_of_parts(parts_of_words(words.lower())) for words in _NAME.findall(text))
     return [code for code in found if code]
 
 
@@ -116,7 +115,9 @@ def license_of(meta: Element | None) -> License:
     stated = " ".join(line for one in licenses if (line := license_text(one)))
     copyright_line = " ".join(line for one in own if name_of(one) == "copyright-statement" and (line := text_of(one)))
     text = stated or copyright_line
-    named = codes_in_urls(stated) + codes_in_names(stated) or codes_in_urls(copyright_line) + codes_in_names(copyright_line)
+    named = codes_in_urls(stated) + codes_in_names(stated) or codes_in_urls(copyright_line) + codes_in_names(
+        copyright_line
+    )
     evidence: list[str] = []
     for reference in references:
         evidence += codes_of_reference(text_of(reference))

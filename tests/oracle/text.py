@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from oracle.document import Element, ancestors, collapse, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BLOCKS = frozenset(
     "p title label list list-item def-list def-item term def disp-formula disp-quote statement speech verse-line "
