@@ -109,6 +109,7 @@ impl Reader {
         self.lock().is_none()
     }
 
+    #[allow(clippy::unused_self)] // the protocol is one of objects
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
         Ok(to_schema_pycapsule(py, tables::figures_schema(true).as_ref())?)
     }
@@ -140,10 +141,10 @@ pub struct Chunk {
     chunk: article::Chunk,
 }
 
-fn batch<'py>(
-    py: Python<'py>,
+fn batch(
+    py: Python<'_>,
     make: impl FnOnce() -> biomedica::error::Result<RecordBatch> + Send,
-) -> Result<Bound<'py, PyAny>> {
+) -> Result<Bound<'_, PyAny>> {
     let batch = py.detach(make)?;
     Ok(PyRecordBatch::new(batch).into_pyarrow(py)?)
 }

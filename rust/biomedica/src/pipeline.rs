@@ -63,12 +63,12 @@ impl<T> Unit<T> {
 /// Packages as units, an error of theirs in its place.
 pub fn units(packages: impl Iterator<Item = Result<Package>>) -> impl Iterator<Item = Result<Unit<()>>> {
     let mut packages = packages.peekable();
-    std::iter::from_fn(move || match packages.peek()? {
-        Err(_) => packages.next().map(|error| error.map(|_| Unit { tag: (), packages: Vec::new() })),
-        Ok(_) => {
-            let mut run = std::iter::from_fn(|| packages.next_if(Result::is_ok)?.ok());
-            Some(Ok(Unit::gather((), &mut run)))
+    std::iter::from_fn(move || {
+        if packages.peek()?.is_err() {
+            return packages.next().map(|error| error.map(|_| Unit { tag: (), packages: Vec::new() }));
         }
+        let mut run = std::iter::from_fn(|| packages.next_if(Result::is_ok)?.ok());
+        Some(Ok(Unit::gather((), &mut run)))
     })
 }
 
@@ -170,7 +170,7 @@ impl<T: Clone + Send + 'static> Iterator for Reader<T> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(item) = self.next_within(Duration::from_secs(3600)) {
+            if let Some(item) = self.next_within(Duration::from_hours(1)) {
                 return item;
             }
         }
@@ -244,7 +244,7 @@ impl<T: Clone> Shared<T> {
         while let Some(task) = self.next_task() {
             match task {
                 Task::Job(job) => self.run(job),
-                Task::Unit(number, unit) => self.read_unit(number, unit, &mut scratch),
+                Task::Unit(number, unit) => self.read_unit(number, &unit, &mut scratch),
             }
         }
     }
@@ -285,7 +285,7 @@ impl<T: Clone> Shared<T> {
                 return None;
             }
             state.idle += 1;
-            state = self.wait(state, Duration::from_secs(3600));
+            state = self.wait(state, Duration::from_hours(1));
             state.idle -= 1;
         }
     }
@@ -303,7 +303,7 @@ impl<T: Clone> Shared<T> {
         }
     }
 
-    fn read_unit(&self, number: u64, unit: Unit<T>, scratch: &mut Scratch) {
+    fn read_unit(&self, number: u64, unit: &Unit<T>, scratch: &mut Scratch) {
         let mut batch = Batch::new();
         let mut bytes = 0;
         for package in &unit.packages {
@@ -348,7 +348,7 @@ impl<T: Clone> Shared<T> {
                 self.run(job);
                 state = self.lock();
             } else {
-                state = self.wait(state, Duration::from_secs(3600));
+                state = self.wait(state, Duration::from_hours(1));
             }
         };
         let job = Job { unit, chunk, batch };

@@ -97,11 +97,11 @@ impl Reader<'_> {
     fn enter_xref(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
         if open.context.is(ctx::TITLE | ctx::COLLAB) {
             self.frame(open, Role::Muted);
-        } else if matches!(self.frames.role(), Role::Paragraph(_)) {
-            if let Some(rids) = self.attribute(element, "rid")? {
-                open.xref = self.mentions.begin_xref(&rids, self.frames.len());
-                open.ends |= ends::XREF;
-            }
+        } else if matches!(self.frames.role(), Role::Paragraph(_))
+            && let Some(rids) = self.attribute(element, "rid")?
+        {
+            open.xref = self.mentions.begin_xref(&rids, self.frames.len());
+            open.ends |= ends::XREF;
         }
         Ok(())
     }
@@ -134,10 +134,10 @@ impl Reader<'_> {
 
     fn says_graphical(&mut self, element: &BytesStart<'_>, names: &[&str]) -> Result<bool> {
         for name in names {
-            if let Some(value) = self.attribute(element, name)? {
-                if value.to_ascii_lowercase().contains("graphical") {
-                    return Ok(true);
-                }
+            if let Some(value) = self.attribute(element, name)?
+                && value.to_ascii_lowercase().contains("graphical")
+            {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -223,12 +223,19 @@ impl Reader<'_> {
                 open.context.flags |= ctx::TITLE;
                 Field::Title
             }
-            Tag::Subtitle if open.context.is(ctx::TITLE) => return Ok(self.frame(open, Role::Muted)),
-            Tag::ArticleCategories => return Ok(open.context.flags |= ctx::CATEGORIES),
+            Tag::Subtitle if open.context.is(ctx::TITLE) => {
+                self.frame(open, Role::Muted);
+                return Ok(());
+            }
+            Tag::ArticleCategories => {
+                open.context.flags |= ctx::CATEGORIES;
+                return Ok(());
+            }
             Tag::Subject if open.context.is(ctx::CATEGORIES) => Field::Subject,
             Tag::KeywordGroup => {
                 let kind = self.attribute(element, "kwd-group-type")?.unwrap_or_default();
-                return Ok(self.front.begin_keywords(&kind));
+                self.front.begin_keywords(&kind);
+                return Ok(());
             }
             Tag::Title if parent.tag == Tag::KeywordGroup => Field::KeywordTitle,
             Tag::Keyword => Field::Keyword,

@@ -126,10 +126,10 @@ impl Floats {
                 clusters.push(Cluster { graphics: Vec::new(), element, groups, nodes: Vec::new() });
                 clusters.len() - 1
             });
-            if graphic.alternatives != NONE {
-                if let Entry::Vacant(entry) = by_alternatives.entry(graphic.alternatives) {
-                    entry.insert(cluster);
-                }
+            if graphic.alternatives != NONE
+                && let Entry::Vacant(entry) = by_alternatives.entry(graphic.alternatives)
+            {
+                entry.insert(cluster);
             }
             if let Some((stem, extension)) = stem {
                 newest.insert((element, stem.to_owned()), cluster);
@@ -226,15 +226,12 @@ fn percent_decode(text: &str) -> String {
     while let Some((&first, after)) = rest.split_first() {
         let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
         let hex = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        match hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
+        if let Some(byte) = hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| first == b'%') {
+            bytes.push(byte);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(first);
+            rest = after;
         }
     }
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())

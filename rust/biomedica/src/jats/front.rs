@@ -22,31 +22,31 @@ pub enum Field {
     KeywordTitle,
     /// `subject`.
     Subject,
-    /// `year`, `month` and `day` of a `pub-date`.
+    /// `year` of a `pub-date`.
     Year,
-    #[allow(missing_docs)]
+    /// `month` of a `pub-date`.
     Month,
-    #[allow(missing_docs)]
+    /// `day` of a `pub-date`.
     Day,
-    /// Parts of a contributor's name.
+    /// `surname`.
     Surname,
-    #[allow(missing_docs)]
+    /// `given-names`, or initials in their place.
     GivenNames,
-    #[allow(missing_docs)]
+    /// `suffix`.
     Suffix,
     /// A name that is not divided, or what divides it.
     StringName,
     /// `collab`.
     Collab,
-    /// Parts of the citation.
+    /// `volume`, which with the next four makes the citation.
     Volume,
-    #[allow(missing_docs)]
+    /// `issue`.
     Issue,
-    #[allow(missing_docs)]
+    /// `fpage`.
     Fpage,
-    #[allow(missing_docs)]
+    /// `lpage`.
     Lpage,
-    #[allow(missing_docs)]
+    /// `elocation-id`.
     ElocationId,
     /// `license`.
     License,

@@ -373,15 +373,14 @@ impl<'l> Reader<'l> {
         let mut rest = value;
         while let Some((before, after)) = rest.split_once('&') {
             text.push_str(before);
-            match after.split_once(';').filter(|(name, _)| !name.is_empty() && !name.contains('&')) {
-                Some((name, after)) => {
-                    text.push_str(&self.resolve(name)?);
-                    rest = after;
-                }
-                None => {
-                    text.push('&');
-                    rest = after;
-                }
+            if let Some((name, after)) =
+                after.split_once(';').filter(|(name, _)| !name.is_empty() && !name.contains('&'))
+            {
+                text.push_str(&self.resolve(name)?);
+                rest = after;
+            } else {
+                text.push('&');
+                rest = after;
             }
         }
         text.push_str(rest);

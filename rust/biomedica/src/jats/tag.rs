@@ -115,6 +115,7 @@ const SLOTS: usize = 1024;
 const TABLE: [u8; SLOTS] = table();
 const FREE: u8 = u8::MAX;
 
+#[allow(clippy::cast_possible_truncation)] // of a length, which only mixes
 const fn hash(name: &[u8]) -> usize {
     let len = name.len();
     let key = (len as u32) ^ (name[0] as u32) << 6 ^ (name[len - 1] as u32) << 12 ^ (name[len / 2] as u32) << 18;

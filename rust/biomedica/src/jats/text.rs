@@ -136,8 +136,10 @@ fn white_space(bytes: &[u8], at: usize) -> Option<usize> {
 fn wide_white_space(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [0xC2, 0x85 | 0xA0, ..] => Some(2),
-        [0xE1, 0x9A, 0x80, ..] | [0xE2, 0x80, 0x80..=0x8A | 0xA8 | 0xA9 | 0xAF, ..] => Some(3),
-        [0xE2, 0x81, 0x9F, ..] | [0xE3, 0x80, 0x80, ..] => Some(3),
+        [0xE1, 0x9A, 0x80, ..]
+        | [0xE2, 0x80, 0x80..=0x8A | 0xA8 | 0xA9 | 0xAF, ..]
+        | [0xE2, 0x81, 0x9F, ..]
+        | [0xE3, 0x80, 0x80, ..] => Some(3),
         _ => None,
     }
 }
@@ -171,6 +173,7 @@ const BLOCK: usize = 16;
 /// Whether a block surely belongs to a run; the byte after it is looked at for a space at its end. Written without a
 /// branch or a table, so that it compiles to vector instructions.
 #[inline]
+#[allow(clippy::needless_bitwise_bool)] // a lazy operator is a branch
 fn is_run(block: &[u8; BLOCK + 1]) -> bool {
     let is_doubtful = |byte: u8| (byte < 0x20) | (byte == 0xC2) | (byte.wrapping_sub(0xE1) < 3);
     let mut bad = false;

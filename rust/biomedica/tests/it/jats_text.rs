@@ -69,9 +69,9 @@ fn a_formula_with_mathml_and_tex_gives_the_mathml_in_either_order() {
     }
     assert_eq!(caption(&format!("a<inline-formula>{tex}</inline-formula>b")), "ax^2b");
     assert_eq!(
-        caption(&format!(
+        caption(
             "a<disp-formula><alternatives><tex-math>y</tex-math><mml:math/></alternatives><label>(1)</label></disp-formula>b"
-        )),
+        ),
         "a y (1) b"
     );
     assert_eq!(
