@@ -133,7 +133,7 @@ def test_other_options_are_refused(tmp_path: Path) -> None:
     bm.extract(source, tmp_path / "out")
     with pytest.raises(bm.DatasetError, match="min_size is 21 there, 64 here") as caught:
         bm.extract(source, tmp_path / "out", min_size=64)
-    assert caught.value.reason == "mismatch"  # type: ignore[attr-defined]
+    assert caught.value.reason == "mismatch"
 
 
 def test_a_directory_with_other_things_is_refused(tmp_path: Path) -> None:

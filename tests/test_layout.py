@@ -144,6 +144,15 @@ def test_public_names_are_those_of_the_type_checker() -> None:
     assert set(biomedica.__all__) <= set(dir(biomedica))
 
 
+def test_every_word_of_the_tables_is_documented() -> None:
+    for words, where in (
+        (biomedica.REASONS, biomedica.Dataset.failures),
+        (biomedica.STAGES, biomedica.Dataset.failures),
+        (biomedica.STATUSES, biomedica.Dataset.figures),
+    ):
+        assert [word for word in words if f"`{word}`" not in (inspect.getdoc(where) or "")] == []
+
+
 def test_names_stay_when_their_modules_are_imported_first() -> None:
     program = "import biomedica._extract, biomedica._read, biomedica.dataset; import biomedica as bm;"
     subprocess.run(

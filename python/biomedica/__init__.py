@@ -22,20 +22,25 @@ from biomedica.exceptions import (
 
 if TYPE_CHECKING:
     from biomedica import demo
-    from biomedica._core import build_profile, parse_article
+    from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._extract import Progress, extract
-    from biomedica._read import Chunk, read
-    from biomedica.dataset import Dataset, Report, open
+    from biomedica._read import Chunk, Reader, read
+    from biomedica.dataset import Dataset, Problem, Report, open
 
     __version__: str
 
 __all__ = [
+    "REASONS",
+    "STAGES",
+    "STATUSES",
     "ArchiveError",
     "BiomedicaError",
     "Chunk",
     "Dataset",
     "DatasetError",
+    "Problem",
     "Progress",
+    "Reader",
     "Report",
     "SourceError",
     "SourceNotFoundError",
@@ -53,9 +58,14 @@ __all__ = [
 # A verb's module has a leading underscore: a submodule called `extract` would take the function's place here as soon
 # as anything imports it.
 _HOME = {
+    "REASONS": "_core",
+    "STAGES": "_core",
+    "STATUSES": "_core",
     "Chunk": "_read",
     "Dataset": "dataset",
+    "Problem": "dataset",
     "Progress": "_extract",
+    "Reader": "_read",
     "Report": "dataset",
     "build_profile": "_core",
     "extract": "_extract",

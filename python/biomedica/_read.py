@@ -26,7 +26,8 @@ def read(sources: Sources, *, threads: int | None = None, min_size: int = 21) ->
         and DuckDB take it as it is.
 
     Raises:
-        SourceNotFoundError: There is nothing at one of the sources.
+        SourceNotFoundError: There is nothing at one of the sources. (A glob is looked at when its turn comes; one without
+            a match is a row of `Chunk.failures`.)
         ValueError: No source, or less than one thread.
 
     Example:

@@ -86,14 +86,30 @@ class Dataset:
         return self._table("articles")
 
     def figures(self) -> pads.Dataset:
-        """One row a figure, paired or not (`status`), without bytes.
+        """One row a figure, paired or not, without bytes.
+
+        `status` (`biomedica.STATUSES`) is `ok` for a pair, else `no_image`, `no_caption`, `too_small`,
+        `unreadable_image` or `unsupported_format`.
+
 
         `shard`, `shard_offset` and `shard_length` say where a pair's image lies.
         """
         return self._table("figures")
 
     def failures(self) -> pads.Dataset:
-        """One row for each thing that could not be read: source, member, stage, reason, detail."""
+        """One row for each thing that could not be read: source, member, stage, reason, detail.
+
+        `stage` (`biomedica.STAGES`) is the step that failed: `open`, `inflate`, `tar`, `xml`, `figure`, `image`,
+        `write` or `fetch`. `reason` (`biomedica.REASONS`) is one of:
+
+        - of the system: `not_found`, `permission_denied`, `io`, `disk_full`;
+        - damage: `truncated`, `corrupt`, `empty`, `bad_encoding`, `malformed`;
+        - what no package may be: `unsupported_format`, `unsupported_member` (a link, a device, a sparse file),
+          `unsafe_path`, `too_large`, `bomb` (expands too much), `too_deep`, `entity_bomb`;
+        - no article: `no_article` (in the XML), `no_xml` (in the package), `duplicate` (of an accession in one part);
+        - only raised, never a row: `mismatch` and `locked` (of a dataset), `interrupted`;
+        - `internal`: a defect of this library.
+        """
         return self._table("failures")
 
     def shards(self, subset: str | None = None) -> list[Path]:

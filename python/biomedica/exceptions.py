@@ -18,7 +18,21 @@ __all__ = [
 
 
 class BiomedicaError(Exception):
-    """Base of all errors of this library."""
+    """Base of all errors of this library.
+
+    Its attributes have for programs what the message says for people, as far as the core knew it.
+    """
+
+    stage: str | None = None
+    """The step that failed, one of `biomedica.STAGES`."""
+    reason: str | None = None
+    """Why, one of `biomedica.REASONS`."""
+    source: str | None = None
+    """The path in which it happened."""
+    member: str | None = None
+    """The member of that package."""
+    offset: int | None = None
+    """The byte at which it happened."""
 
 
 class SourceError(BiomedicaError):
