@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::article::{self, Chunk, Failure};
 use crate::error::{Error, Reason, Result, Stage};
+use crate::jats::slug;
 use crate::limits::Limits;
 use crate::package::{self, Files, Package, Scratch};
 
@@ -384,7 +385,8 @@ fn read_batch(batch: Batch, options: &Options) -> Chunk {
         let files = match files {
             Ok(files) => files,
             Err(error) => {
-                chunk.failures.push(Failure { accession: None, error: error.in_source(&*source) });
+                let accession = error.member().and_then(accession);
+                chunk.failures.push(Failure { accession, error: error.in_source(&*source) });
                 continue;
             }
         };
@@ -420,6 +422,13 @@ fn read_batch(batch: Batch, options: &Options) -> Chunk {
 fn own_directory(files: &Files) -> Option<&str> {
     let (directory, _) = files.xml.path().rsplit_once('/')?;
     (directory.rsplit('/').next() == Some(&files.name)).then_some(directory)
+}
+
+/// The article that a member belongs to, where its directory is named after it as in PMC's packages.
+fn accession(member: &str) -> Option<String> {
+    let (directory, _) = member.rsplit_once('/')?;
+    let name = directory.rsplit('/').next()?;
+    slug::pmc(name).filter(|_| name.starts_with("PMC"))
 }
 
 #[cold]

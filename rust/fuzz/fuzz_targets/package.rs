@@ -40,6 +40,10 @@ fn read(bytes: &[u8], kind: Kind, scratch: &mut Scratch) -> Vec<Item> {
     items
 }
 
+fn is_gzip_damage(item: &Item) -> bool {
+    item.as_ref().is_err_and(|error| error.contains("not sound gzip data"))
+}
+
 /// `bytes` as a gzip without compression, so that the fuzzer's changes reach the tar inside.
 fn stored(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -71,6 +75,9 @@ fuzz_target!(|bytes: &[u8]| {
     let whole = read(&archive, Kind::TarGz, &mut Scratch::new());
     let streamed = read(&archive, Kind::TarGz, &mut Scratch::with_whole_buffer(0));
     assert!(!whole.is_empty(), "a package gives at least one item");
-    assert_eq!(whole, streamed, "whole and streamed differ");
+    // The two inflaters do not agree on where every damaged stream ends (zlib-rs 0.6.8 stops early in one whose last
+    // blocks hold nothing), so damage that only one of them reports is no finding. What they read must be the same.
+    let [whole, streamed] = [whole, streamed].map(|items| items.into_iter().filter(|item| !is_gzip_damage(item)));
+    assert!(whole.eq(streamed), "whole and streamed differ");
     probe(bytes);
 });
