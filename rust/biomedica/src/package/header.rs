@@ -57,7 +57,6 @@ impl Header {
             name = [prefix, b"/", &name].concat();
         }
         let kind = match field(block, 156, 1) {
-            b"0" | b"\0" | b"7" if name.ends_with(b"/") => Kind::Directory,
             b"0" | b"\0" | b"7" => Kind::File,
             b"1" => Kind::Unsupported("a hard link"),
             b"2" => Kind::Unsupported("a symbolic link"),

@@ -136,6 +136,8 @@ impl Meta {
                 let own = std::mem::take(&mut self.next);
                 let long_name = self.long_name.take();
                 let path = own.path.or(long_name).or_else(|| self.global.path.clone()).unwrap_or(name);
+                // Old tars know a directory by its name alone. A long name is cut in its header, maybe after a `/`.
+                let kind = if kind == Kind::File && path.ends_with(b"/") { Kind::Directory } else { kind };
                 let has_data = kind == Kind::File || size > 0;
                 let is_sparse = kind == Kind::File && (own.sparse || self.global.sparse);
                 let kind = if is_sparse { Kind::Unsupported("a sparse file") } else { kind };

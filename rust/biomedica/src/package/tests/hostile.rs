@@ -182,6 +182,13 @@ fn long_names_come_from_gnu_pax_and_the_ustar_prefix() {
 }
 
 #[test]
+fn a_long_name_that_is_cut_after_a_slash_is_no_directory() {
+    let name = "d/".repeat(60) + "1.nxml";
+    let tar = Tar::default().gnu_name(name.as_bytes()).file("d/".repeat(50), "<a/>");
+    assert_eq!(lines(&read_both(&tar.gz())), [format!("d: {name}")]);
+}
+
+#[test]
 fn old_and_binary_headers_are_read() {
     let binary = |block: &mut [u8; 512]| {
         block[124..136].copy_from_slice(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4]);
