@@ -4,7 +4,7 @@
 //! input, whatever the number of threads. What is read ahead is bounded: a worker that is too far ahead waits. A large
 //! package hands batches of its articles to workers that have nothing else to do.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -379,8 +379,6 @@ impl<T: Clone> Shared<T> {
 
 fn read_batch(batch: Batch, options: &Options) -> Chunk {
     let mut chunk = Chunk::default();
-    let has_faults = batch.iter().any(|(_, files)| files.is_err());
-    let mut owners = HashMap::new();
     for (source, files) in batch {
         let files = match files {
             Ok(files) => files,
@@ -393,11 +391,6 @@ fn read_batch(batch: Batch, options: &Options) -> Chunk {
         let join = || article::join(&files, &source, &options.limits, options.min_size);
         match catch_unwind(AssertUnwindSafe(join)) {
             Ok((article, failures)) => {
-                if let Some(article) = article.as_ref().filter(|_| has_faults)
-                    && let Some(directory) = own_directory(&files)
-                {
-                    owners.insert((source.to_string(), directory.to_owned()), article.accession.clone());
-                }
                 chunk.articles.extend(article);
                 chunk.failures.extend(failures);
             }
@@ -407,21 +400,7 @@ fn read_batch(batch: Batch, options: &Options) -> Chunk {
             }
         }
     }
-    // A package that is cut in an image still gave the article before the cut: the failure is that article's.
-    for failure in chunk.failures.iter_mut().filter(|failure| failure.accession.is_none() && !owners.is_empty()) {
-        if let (Some(source), Some((directory, _))) =
-            (failure.error.source(), failure.error.member().and_then(|member| member.rsplit_once('/')))
-        {
-            failure.accession = owners.get(&(source.to_owned(), directory.to_owned())).cloned();
-        }
-    }
     chunk
-}
-
-/// The directory in its package that an article has to itself, which then names it.
-fn own_directory(files: &Files) -> Option<&str> {
-    let (directory, _) = files.xml.path().rsplit_once('/')?;
-    (directory.rsplit('/').next() == Some(&files.name)).then_some(directory)
 }
 
 /// The article that a member belongs to, where its directory is named after it as in PMC's packages.
