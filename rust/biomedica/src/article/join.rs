@@ -122,6 +122,9 @@ impl Images<'_> {
 
 fn read_image(file: &File, limits: &Limits) -> Result<Image> {
     let bytes = file.read(limits)?;
+    if bytes.is_empty() {
+        return Err(Error::new(Stage::Image, Reason::Empty, "an empty file"));
+    }
     let probe = image::probe(&bytes);
     Ok(Image {
         file_name: file.base_name().to_owned(),
