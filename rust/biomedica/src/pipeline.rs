@@ -383,8 +383,7 @@ fn read_batch(batch: Batch, options: &Options) -> Chunk {
         let files = match files {
             Ok(files) => files,
             Err(error) => {
-                let accession = error.member().and_then(accession);
-                chunk.failures.push(Failure { accession, error: error.in_source(&*source) });
+                chunk.failures.push(named(Failure { accession: None, error: error.in_source(&*source) }));
                 continue;
             }
         };
@@ -392,7 +391,7 @@ fn read_batch(batch: Batch, options: &Options) -> Chunk {
         match catch_unwind(AssertUnwindSafe(join)) {
             Ok((article, failures)) => {
                 chunk.articles.extend(article);
-                chunk.failures.extend(failures);
+                chunk.failures.extend(failures.into_iter().map(named));
             }
             Err(panic) => {
                 let error = internal(panic.as_ref()).in_source(&*source);
@@ -403,11 +402,15 @@ fn read_batch(batch: Batch, options: &Options) -> Chunk {
     chunk
 }
 
-/// The article that a member belongs to, where its directory is named after it as in PMC's packages.
-fn accession(member: &str) -> Option<String> {
-    let (directory, _) = member.rsplit_once('/')?;
-    let name = directory.rsplit('/').next()?;
-    slug::pmc(name).filter(|_| name.starts_with("PMC"))
+/// The failure with the article that its member belongs to, where the member's directory tells as in PMC's packages.
+fn named(failure: Failure) -> Failure {
+    let Failure { accession, error } = failure;
+    let accession = accession.or_else(|| {
+        let (directory, _) = error.member()?.rsplit_once('/')?;
+        let name = directory.rsplit('/').next()?;
+        slug::pmc(name).filter(|_| name.starts_with("PMC"))
+    });
+    Failure { accession, error }
 }
 
 #[cold]
