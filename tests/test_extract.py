@@ -207,12 +207,3 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     assert str(tmp_path / "out") in done.stdout
     assert not list((tmp_path / "out").rglob("*.tar"))
     assert bm.extract(source, tmp_path / "out").verify(deep=True)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_an_output_without_permission_is_named(tmp_path: Path) -> None:
-    source = packages(tmp_path / "in", 1)
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o500)
-    with pytest.raises(bm.DatasetError, match="closed"):
-        bm.extract(source, closed / "out")
