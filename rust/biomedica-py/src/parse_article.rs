@@ -4,6 +4,7 @@ use biomedica::article::{self, Article};
 use biomedica::jats;
 use biomedica::limits::Limits;
 use biomedica::tables::{Articles, FigureRow, Figures, Table, Value};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
@@ -53,10 +54,10 @@ fn object<'py>(py: Python<'py>, value: &Value<'_>) -> Result<Bound<'py, PyAny>> 
             let all = PyList::empty(py);
             for reference in *list {
                 let one = PyDict::new(py);
-                one.set_item("id", reference.id.as_deref())?;
-                one.set_item("pmid", reference.pmid.as_deref())?;
-                one.set_item("doi", reference.doi.as_deref())?;
-                one.set_item("citation", &reference.citation)?;
+                one.set_item(intern!(py, "id"), reference.id.as_deref())?;
+                one.set_item(intern!(py, "pmid"), reference.pmid.as_deref())?;
+                one.set_item(intern!(py, "doi"), reference.doi.as_deref())?;
+                one.set_item(intern!(py, "citation"), &reference.citation)?;
                 all.append(one)?;
             }
             all.into_any()
