@@ -33,7 +33,6 @@ class Graphics:
     """The graphics that are one figure, in document order, and the element around them."""
 
     element: Element | None
-    alternatives: Element | None
     graphics: list[Element] = field(default_factory=list)
 
     def ranked(self) -> list[Element]:
@@ -105,22 +104,24 @@ def alternatives_around(graphic: Element) -> Element | None:
 def find_graphics(article: Element) -> list[Graphics]:
     """Every figure of the article, in document order of its first graphic."""
     figures: list[Graphics] = []
+    homes: dict[Element, Graphics] = {}  # what the first of each `alternatives` became part of
     for graphic in article.iter("graphic", "media"):
         if not is_figure_graphic(graphic):
             continue
         element, alternatives = element_around(graphic), alternatives_around(graphic)
-        same = next((figure for figure in figures if belongs(graphic, element, alternatives, figure)), None)
+        same = homes.get(alternatives) if alternatives is not None else None
+        same = same or next((figure for figure in figures if belongs(graphic, element, figure)), None)
         if same is None:
-            same = Graphics(element, alternatives)
+            same = Graphics(element)
             figures.append(same)
+        if alternatives is not None:
+            homes[alternatives] = same
         same.graphics.append(graphic)
     return figures
 
 
-def belongs(graphic: Element, element: Element | None, alternatives: Element | None, figure: Graphics) -> bool:
-    """Whether a graphic is another form of a figure that was found before it."""
-    if alternatives is not None and alternatives is figure.alternatives:
-        return True
+def belongs(graphic: Element, element: Element | None, figure: Graphics) -> bool:
+    """Whether a graphic has the stem of a figure that was found before it, with another extension."""
     if element is None or element is not figure.element:
         return False
     stem, extension = stem_and_extension(graphic)

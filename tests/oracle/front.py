@@ -44,9 +44,17 @@ def title_of(meta: Element | None) -> str | None:
 
 
 def journal_of(front: Element | None) -> str | None:
-    """The journal's full title."""
+    """The journal's full title, else the abbreviation of it that the article gives."""
     metas = child_path(front, "journal-meta")
-    return first_text([title for meta in metas for title in meta.iter("journal-title")])
+    titles = [title for meta in metas for title in meta.iter("journal-title")]
+    abbreviations = [
+        element
+        for meta in metas
+        for element in meta.iter()
+        if name_of(element) == "abbrev-journal-title"
+        or (name_of(element) == "journal-id" and attribute(element, "journal-id-type") == "nlm-ta")
+    ]
+    return first_text(titles) or first_text(abbreviations)
 
 
 def authors_of(meta: Element | None) -> list[str]:

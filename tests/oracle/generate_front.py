@@ -199,5 +199,7 @@ class Front:
                 self.keywords(),
             ]
         )
-        journal_meta = f"<journal-meta><journal-id>jx</journal-id>{journal if self.chance(0.9) else ''}</journal-meta>"
+        kind = self.random.choice(["nlm-ta", "pmc"])
+        journal_id = f'<journal-id journal-id-type="{kind}">J X</journal-id>'
+        journal_meta = f"<journal-meta>{journal_id}{journal if self.chance(0.9) else ''}</journal-meta>"
         return f"<front>{journal_meta}<article-meta>{meta}</article-meta>{logo}</front>"

@@ -73,6 +73,8 @@ impl Reader<'_> {
                 open.context.flags |= ctx::JOURNAL;
             }
             Tag::JournalTitle if open.context.is(ctx::JOURNAL) => self.field(open, Field::JournalTitle),
+            Tag::AbbrevJournalTitle if open.context.is(ctx::JOURNAL) => self.field(open, Field::JournalAbbreviation),
+            Tag::JournalId if open.context.is(ctx::JOURNAL) => self.enter_journal_id(open, element)?,
             _ if open.context.is(ctx::META) => self.enter_meta(parent, open, element)?,
             _ => {}
         }
@@ -259,6 +261,14 @@ impl Reader<'_> {
             _ => return self.enter_contrib(open, element),
         };
         self.field(open, field);
+        Ok(())
+    }
+
+    fn enter_journal_id(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+        // Old PLOS articles have no title but NLM's abbreviation of it.
+        if self.attribute(element, "journal-id-type")?.as_deref() == Some("nlm-ta") {
+            self.field(open, Field::JournalAbbreviation);
+        }
         Ok(())
     }
 

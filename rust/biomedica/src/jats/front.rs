@@ -16,6 +16,8 @@ pub enum Field {
     Title,
     /// `journal-title`.
     JournalTitle,
+    /// `abbrev-journal-title`, or `journal-id` of NLM's title abbreviations: what stands in for the title.
+    JournalAbbreviation,
     /// `kwd`.
     Keyword,
     /// `title` of a `kwd-group`.
@@ -92,6 +94,7 @@ pub struct Front {
     doi: Option<String>,
     title: Option<String>,
     journal: Option<String>,
+    journal_abbreviation: Option<String>,
     keywords: Vec<String>,
     /// The keywords that come are abbreviations.
     are_abbreviations: bool,
@@ -124,6 +127,7 @@ impl Front {
             },
             Field::Title => once(&mut self.title),
             Field::JournalTitle => once(&mut self.journal),
+            Field::JournalAbbreviation => once(&mut self.journal_abbreviation),
             Field::Keyword if self.are_abbreviations => {}
             Field::Keyword => self.keywords.push(text.to_owned()),
             Field::KeywordTitle => self.are_abbreviations |= is_abbreviations(text),
@@ -204,7 +208,8 @@ impl Front {
     }
 
     /// The article by what its front says.
-    pub fn finish(self) -> Article {
+    pub fn finish(mut self) -> Article {
+        self.journal = self.journal.take().or(self.journal_abbreviation.take());
         let date = date::choose(&self.dates);
         let license: License = license::judge(&self.evidence);
         Article {

@@ -57,6 +57,8 @@ tags! {
     Graphic = "graphic",
     Hr = "hr",
     InlineFormula = "inline-formula",
+    AbbrevJournalTitle = "abbrev-journal-title",
+    JournalId = "journal-id",
     JournalMeta = "journal-meta",
     JournalTitle = "journal-title",
     Keyword = "kwd",

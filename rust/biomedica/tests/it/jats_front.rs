@@ -76,3 +76,16 @@ fn dates_and_licences_come_from_the_article_s_own_front() {
     assert_eq!((article.license.code, article.license.conflict), (Some("CC BY"), false));
     assert_eq!(article.license.text.as_deref(), Some("Free x"));
 }
+
+#[test]
+fn the_journal_is_its_title_else_its_abbreviation() {
+    let journal = |inner: &str| {
+        let xml = format!("<article><front><journal-meta>{inner}</journal-meta></front></article>");
+        parse(&xml).journal
+    };
+    let id = "<journal-id journal-id-type='pmc'>plosone</journal-id><journal-id journal-id-type='nlm-ta'>PLoS ONE</journal-id>";
+    assert_eq!(journal(id).as_deref(), Some("PLoS ONE"));
+    assert_eq!(journal(&format!("{id}<journal-title>PLOS ONE</journal-title>")).as_deref(), Some("PLOS ONE"));
+    assert_eq!(journal("<abbrev-journal-title>J X</abbrev-journal-title>").as_deref(), Some("J X"));
+    assert_eq!(journal("<journal-id journal-id-type='pmc'>x</journal-id>"), None);
+}
