@@ -25,8 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub fn threads(asked: Option<usize>) -> PyResult<usize> {
     match asked {
         Some(0) => Err(PyValueError::new_err("threads must be at least 1")),
-        Some(threads) => Ok(threads),
-        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        asked => Ok(pipeline::threads(asked)),
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use biomedica::dataset::{self, Report};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::error::CoreError;
@@ -24,10 +24,7 @@ type Found = (u64, u64, u64, u64, u64, Vec<(String, String)>);
 // What Python hands over; a method whose lifetime does not fit.
 #[allow(clippy::needless_pass_by_value, clippy::redundant_closure_for_method_calls)]
 pub fn verify(py: Python<'_>, path: PathBuf, deep: bool, threads: Option<usize>) -> PyResult<Found> {
-    if threads == Some(0) {
-        return Err(PyValueError::new_err("threads must be at least 1"));
-    }
-    let threads = threads.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let threads = crate::read::threads(threads)?;
     let stop = AtomicBool::new(false);
     let mut raised = None;
     let result = py.detach(|| {

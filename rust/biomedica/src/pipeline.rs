@@ -34,6 +34,11 @@ pub struct Options {
     pub min_size: u32,
 }
 
+/// The number of threads that was asked for, else one for each core.
+pub fn threads(asked: Option<usize>) -> usize {
+    asked.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1)
+}
+
 /// A run of packages that one worker reads.
 #[derive(Debug)]
 pub struct Unit<T> {

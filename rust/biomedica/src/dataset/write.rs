@@ -174,7 +174,7 @@ pub fn extract(
     let writer = Writer::open(output, options)?;
     let plan = writer.plan(source::walk(sources));
     let walked = plan.walked();
-    let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let threads = pipeline::threads(options.threads);
     let reading = pipeline::Options { threads, limits: options.limits, min_size: options.min_size };
     let mut reader = pipeline::Reader::new(plan, reading);
     writer.write(&walked, &mut |patience| reader.next_within(patience), progress).map_err(|error| {

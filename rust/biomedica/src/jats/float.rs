@@ -1,7 +1,6 @@
 //! The floats of a document: the elements that figures are made of, and the figures they make.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use super::article::{CaptionSource, Figure, FigureKind};
 use super::mention::Mentions;
@@ -126,10 +125,8 @@ impl Floats {
                 clusters.push(Cluster { graphics: Vec::new(), element, groups, nodes: Vec::new() });
                 clusters.len() - 1
             });
-            if graphic.alternatives != NONE
-                && let Entry::Vacant(entry) = by_alternatives.entry(graphic.alternatives)
-            {
-                entry.insert(cluster);
+            if graphic.alternatives != NONE {
+                by_alternatives.entry(graphic.alternatives).or_insert(cluster);
             }
             if let Some((stem, extension)) = stem {
                 newest.insert((element, stem.to_owned()), cluster);
