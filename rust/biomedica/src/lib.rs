@@ -1,11 +1,12 @@
 //! Read biomedical articles and write image-caption datasets.
 //!
 //! The modules form a stair; each knows only those before it:
-//! [`error`] and [`limits`], [`image`] and [`jats`] and [`shard`], [`package`] and [`source`], [`article`],
-//! [`tables`], [`pipeline`], [`dataset`].
+//! [`error`] and [`limits`], [`store`], [`image`] and [`jats`] and [`shard`] and [`decode`], [`package`] and [`source`],
+//! [`article`], [`tables`], [`pipeline`], [`dataset`], [`stream`].
 
 pub mod article;
 pub mod dataset;
+pub mod decode;
 pub mod error;
 pub mod image;
 pub mod jats;
@@ -14,4 +15,6 @@ pub mod package;
 pub mod pipeline;
 pub mod shard;
 pub mod source;
+pub mod store;
+pub mod stream;
 pub mod tables;

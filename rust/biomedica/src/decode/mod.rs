@@ -1,0 +1,1 @@
+//! Encoded images to the pixels a model is fed with.

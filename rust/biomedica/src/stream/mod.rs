@@ -1,0 +1,1 @@
+//! Samples of shards in a seeded order that resumes at any place.
