@@ -1,7 +1,5 @@
 //! What the beginning of each element means.
 
-use quick_xml::events::BytesStart;
-
 use super::article::Reference;
 use super::context as ctx;
 use super::date::PubDate;
@@ -10,13 +8,14 @@ use super::formula::Formula;
 use super::frame::Role;
 use super::front::{Field, abstract_rank};
 use super::reader::{Open, Reader, ends};
+use super::scan::Element;
 use super::tag::Tag;
 use crate::error::Result;
 use crate::image::extension;
 
 impl Reader<'_> {
     /// Reads the beginning of an element that has a meaning.
-    pub(super) fn enter(&mut self, parent: &Open, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    pub(super) fn enter(&mut self, parent: &Open, open: &mut Open, element: Element<'_>) -> Result<()> {
         match open.tag {
             Tag::P => {
                 let context = &open.context;
@@ -96,7 +95,7 @@ impl Reader<'_> {
         open.ends |= ends::FORMULA;
     }
 
-    fn enter_xref(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_xref(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         if open.context.is(ctx::TITLE | ctx::COLLAB) {
             self.frame(open, Role::Muted);
         } else if matches!(self.frames.role(), Role::Paragraph(_))
@@ -126,7 +125,7 @@ impl Reader<'_> {
         open.ends |= ends::NODE;
     }
 
-    fn enter_float(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_float(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         let id = self.attribute(element, "id")?;
         let is_graphical = self.says_graphical(element, &["fig-type", "content-type"])?;
         self.node(open, id, is_graphical);
@@ -134,7 +133,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn says_graphical(&mut self, element: &BytesStart<'_>, names: &[&str]) -> Result<bool> {
+    fn says_graphical(&mut self, element: Element<'_>, names: &[&str]) -> Result<bool> {
         for name in names {
             if let Some(value) = self.attribute(element, name)?
                 && value.to_ascii_lowercase().contains("graphical")
@@ -145,7 +144,7 @@ impl Reader<'_> {
         Ok(false)
     }
 
-    fn enter_graphic(&mut self, parent: &Open, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_graphic(&mut self, parent: &Open, open: &mut Open, element: Element<'_>) -> Result<()> {
         let id = self.attribute(element, "id")?;
         let href = self.attribute(element, "href")?;
         let is_image = match self.attribute(element, "mimetype")? {
@@ -171,7 +170,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_reference(&mut self, parent: &Open, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_reference(&mut self, parent: &Open, open: &mut Open, element: Element<'_>) -> Result<()> {
         match open.tag {
             Tag::Ref if open.context.is(ctx::SUB | ctx::REF) => {}
             Tag::Ref => {
@@ -197,7 +196,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_abstract(&mut self, parent: &Open, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_abstract(&mut self, parent: &Open, open: &mut Open, element: Element<'_>) -> Result<()> {
         let kind = self.attribute(element, "abstract-type")?;
         let content = self.attribute(element, "content-type")?;
         let is_graphical = [&kind, &content].into_iter().flatten().any(|kind| {
@@ -215,7 +214,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_meta(&mut self, parent: &Open, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_meta(&mut self, parent: &Open, open: &mut Open, element: Element<'_>) -> Result<()> {
         let is_direct = parent.tag == Tag::ArticleMeta;
         let field = match open.tag {
             Tag::ArticleId if is_direct => {
@@ -264,7 +263,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_journal_id(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_journal_id(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         // Old PLOS articles have no title but NLM's abbreviation of it.
         if self.attribute(element, "journal-id-type")?.as_deref() == Some("nlm-ta") {
             self.field(open, Field::JournalAbbreviation);
@@ -272,7 +271,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_date(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_date(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         let date = PubDate {
             pub_type: self.attribute(element, "pub-type")?,
             date_type: self.attribute(element, "date-type")?,
@@ -285,7 +284,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_license(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_license(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         if !open.context.is_plain_meta() {
             return Ok(());
         }
@@ -306,7 +305,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_contrib(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_contrib(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         if open.context.is(ctx::COLLAB) {
             if matches!(open.tag, Tag::ContribGroup | Tag::Aff) {
                 self.frame(open, Role::Muted);

@@ -13,6 +13,7 @@ mod front;
 pub mod license;
 mod mention;
 mod reader;
+mod scan;
 pub mod slug;
 mod tag;
 mod text;

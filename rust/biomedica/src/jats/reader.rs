@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use quick_xml::Reader as Events;
+use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesStart, Event};
 
 use super::article::{Article, Reference};
@@ -15,6 +16,7 @@ use super::formula::{self, Formula};
 use super::frame::{Frames, Role};
 use super::front::{Field, Front, unique};
 use super::mention::Mentions;
+use super::scan::{Element, Token, Tokens};
 use super::tag::Tag;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::limits::Limits;
@@ -26,7 +28,34 @@ use crate::limits::Limits;
 /// [`Stage::Figure`] when its figures refer to each other beyond the limits.
 pub fn parse(xml: &[u8], limits: &Limits) -> Result<Article> {
     let text = encoding::decode(xml, limits)?;
-    let mut events = Events::from_str(&text);
+    ordinary(&text, limits).unwrap_or_else(|| any(&text, limits))
+}
+
+/// Reads an ordinary document; none when it is not, or when there is something wrong with it.
+fn ordinary(text: &str, limits: &Limits) -> Option<Result<Article>> {
+    let mut reader = Reader::new(limits);
+    for token in Tokens::of(text) {
+        match token {
+            Token::Text(text) => reader.text(text),
+            Token::Start(element) => reader.start(element).ok()?,
+            Token::End => reader.end(),
+            Token::Empty(element) => {
+                reader.start(element).ok()?;
+                reader.end();
+            }
+            Token::Reference(name) => reader.reference(name).ok()?,
+        }
+        if reader.is_done {
+            return Some(reader.finish());
+        }
+    }
+    None
+}
+
+/// Reads a document whatever is in it.
+#[cold]
+fn any(text: &str, limits: &Limits) -> Result<Article> {
+    let mut events = Events::from_str(text);
     events.config_mut().allow_dangling_amp = true;
     let mut reader = Reader::new(limits);
     loop {
@@ -34,10 +63,10 @@ pub fn parse(xml: &[u8], limits: &Limits) -> Result<Article> {
         let offset = events.buffer_position();
         match event {
             Event::Text(text) => reader.text(&text),
-            Event::Start(element) => reader.start(&element).map_err(|error| error.at_offset(offset))?,
+            Event::Start(tag) => reader.start(element(&tag)).map_err(|error| error.at_offset(offset))?,
             Event::End(_) => reader.end(),
-            Event::Empty(element) => {
-                reader.start(&element).map_err(|error| error.at_offset(offset))?;
+            Event::Empty(tag) => {
+                reader.start(element(&tag)).map_err(|error| error.at_offset(offset))?;
                 reader.end();
             }
             Event::GeneralRef(name) => reader.reference(&name).map_err(|error| error.at_offset(offset))?,
@@ -52,6 +81,10 @@ pub fn parse(xml: &[u8], limits: &Limits) -> Result<Article> {
             return reader.finish();
         }
     }
+}
+
+fn element<'e>(tag: &'e BytesStart<'_>) -> Element<'e> {
+    Element { name: tag.name().0, attributes: tag.attributes_raw() }
 }
 
 #[cold]
@@ -129,8 +162,8 @@ impl<'l> Reader<'l> {
     }
 
     #[inline]
-    fn start(&mut self, element: &BytesStart<'_>) -> Result<()> {
-        let tag = Tag::of(element.name().0);
+    fn start(&mut self, element: Element<'_>) -> Result<()> {
+        let tag = Tag::of(element.name);
         if self.open.len() + self.outer >= self.limits.xml_depth {
             let detail = format!("elements nested deeper than {}", self.limits.xml_depth);
             return Err(Error::new(Stage::Xml, Reason::TooDeep, detail));
@@ -162,7 +195,7 @@ impl<'l> Reader<'l> {
     }
 
     #[cold]
-    fn before_article(&mut self, tag: Tag, element: &BytesStart<'_>) -> Result<()> {
+    fn before_article(&mut self, tag: Tag, element: Element<'_>) -> Result<()> {
         if tag != Tag::Article {
             self.outer += 1;
             return Ok(());
@@ -351,8 +384,8 @@ impl<'l> Reader<'l> {
     /// The value of the attribute of this name, trimmed; none when it is absent or empty.
     ///
     /// Only `href` and `lang` are known by local name: HighWire puts its own `hwp:id` beside `id`.
-    pub fn attribute(&mut self, element: &BytesStart<'_>, name: &str) -> Result<Option<String>> {
-        for attribute in element.attributes().with_checks(false) {
+    pub fn attribute(&mut self, element: Element<'_>, name: &str) -> Result<Option<String>> {
+        for attribute in Attributes::new(element.attributes, 0).with_checks(false) {
             let attribute = attribute.map_err(|error| Error::new(Stage::Xml, Reason::Malformed, error.to_string()))?;
             let key = attribute.key.0;
             let local = key.rsplit_once(':').map_or(key, |(_, local)| local);
