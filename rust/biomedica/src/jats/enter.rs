@@ -1,12 +1,14 @@
 //! What the beginning of each element means.
 
+use std::borrow::Cow;
+
 use super::article::Reference;
 use super::context as ctx;
 use super::date::PubDate;
 use super::float::{Graphic, NONE, Node, last_segment, marks_thumbnail};
 use super::formula::Formula;
 use super::frame::Role;
-use super::front::{Field, abstract_rank};
+use super::front::{Field, PubId, abstract_rank};
 use super::reader::{Open, Reader, ends};
 use super::scan::Element;
 use super::tag::Tag;
@@ -126,7 +128,7 @@ impl Reader<'_> {
     }
 
     fn enter_float(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
-        let id = self.attribute(element, "id")?;
+        let id = self.attribute(element, "id")?.map(Cow::into_owned);
         let is_graphical = self.says_graphical(element, &["fig-type", "content-type"])?;
         self.node(open, id, is_graphical);
         self.frame(open, Role::Muted);
@@ -145,8 +147,8 @@ impl Reader<'_> {
     }
 
     fn enter_graphic(&mut self, parent: &Open, open: &mut Open, element: Element<'_>) -> Result<()> {
-        let id = self.attribute(element, "id")?;
-        let href = self.attribute(element, "href")?;
+        let id = self.attribute(element, "id")?.map(Cow::into_owned);
+        let href = self.attribute(element, "href")?.map(Cow::into_owned);
         let is_image = match self.attribute(element, "mimetype")? {
             _ if open.tag == Tag::Graphic => true,
             Some(mimetype) => mimetype.to_ascii_lowercase().starts_with("image"),
@@ -174,14 +176,14 @@ impl Reader<'_> {
         match open.tag {
             Tag::Ref if open.context.is(ctx::SUB | ctx::REF) => {}
             Tag::Ref => {
-                let id = self.attribute(element, "id")?;
+                let id = self.attribute(element, "id")?.map(Cow::into_owned);
                 self.references.push(Reference { id, ..Reference::default() });
                 open.context.flags |= ctx::REF;
                 self.frame(open, Role::Reference);
             }
             Tag::PubId if open.context.is(ctx::REF) => {
-                let kind = self.attribute(element, "pub-id-type")?.unwrap_or_default();
-                self.field(open, Field::PubId(kind));
+                let kind = self.attribute(element, "pub-id-type")?;
+                self.field(open, Field::PubId(PubId::of(kind.as_deref())));
             }
             // Of the forms that `citation-alternatives` gives, the first is enough.
             Tag::Citation if parent.tag == Tag::CitationAlternatives && self.frames.len() > 0 => {
@@ -208,7 +210,7 @@ impl Reader<'_> {
         let rank = if is_own { abstract_rank(kind.as_deref()) } else { None };
         open.context.flags |= ctx::ABSTRACT;
         open.tag = Tag::Abstract;
-        let id = self.attribute(element, "id")?;
+        let id = self.attribute(element, "id")?.map(Cow::into_owned);
         self.node(open, id, is_graphical);
         self.frame(open, Role::Abstract { node: open.context.node, rank });
         Ok(())
@@ -218,7 +220,7 @@ impl Reader<'_> {
         let is_direct = parent.tag == Tag::ArticleMeta;
         let field = match open.tag {
             Tag::ArticleId if is_direct => {
-                Field::ArticleId(self.attribute(element, "pub-id-type")?.unwrap_or_default())
+                Field::ArticleId(self.attribute(element, "pub-id-type")?.unwrap_or_default().into_owned())
             }
             Tag::ArticleTitle if parent.tag == Tag::TitleGroup => {
                 open.context.flags |= ctx::TITLE;
@@ -273,10 +275,10 @@ impl Reader<'_> {
 
     fn enter_date(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         let date = PubDate {
-            pub_type: self.attribute(element, "pub-type")?,
-            date_type: self.attribute(element, "date-type")?,
-            publication_format: self.attribute(element, "publication-format")?,
-            iso: self.attribute(element, "iso-8601-date")?,
+            pub_type: self.attribute(element, "pub-type")?.map(Cow::into_owned),
+            date_type: self.attribute(element, "date-type")?.map(Cow::into_owned),
+            publication_format: self.attribute(element, "publication-format")?.map(Cow::into_owned),
+            iso: self.attribute(element, "iso-8601-date")?.map(Cow::into_owned),
             ..PubDate::default()
         };
         self.front.dates.push(date);
@@ -290,13 +292,13 @@ impl Reader<'_> {
         }
         match open.tag {
             Tag::LicenseRef => {
-                let kind = self.attribute(element, "content-type")?;
+                let kind = self.attribute(element, "content-type")?.map(Cow::into_owned);
                 self.field(open, Field::LicenseRef(kind));
             }
             Tag::CopyrightStatement => self.field(open, Field::Copyright),
             Tag::License => {
                 let href = self.attribute(element, "href")?;
-                self.front.evidence.hrefs.extend(href);
+                self.front.evidence.hrefs.extend(href.map(Cow::into_owned));
                 open.context.flags |= ctx::LICENSE;
                 self.field(open, Field::License);
             }

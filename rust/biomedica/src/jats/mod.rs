@@ -12,6 +12,7 @@ mod frame;
 mod front;
 pub mod license;
 mod mention;
+mod parse;
 mod reader;
 mod scan;
 pub mod slug;
@@ -20,4 +21,4 @@ mod text;
 
 pub use article::{Article, CaptionSource, Figure, FigureKind, License, Reference, Subset};
 pub use float::last_segment;
-pub use reader::parse;
+pub use parse::{parse, parse_with_quick_xml};

@@ -147,25 +147,36 @@ fn attributes_end(tag: &[u8], mut at: usize) -> Option<usize> {
         if matches!(tag.get(at)?, b'>' | b'/') {
             return Some(at);
         }
-        while !KEY_END[usize::from(*tag.get(at)?)] {
-            at += 1;
-        }
-        let [b'=', quote @ (b'"' | b'\''), value @ ..] = tag.get(at..)? else { return None };
-        at += 2 + memchr(*quote, value)? + 1;
+        at = key_value(tag, at)?.1;
         if !matches!(tag.get(at)?, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n') {
             return None;
         }
     }
 }
 
+/// Where the key ends of the attribute that begins at `at`, and where the attribute ends, if it is `key="value"`.
+#[inline]
+fn key_value(tag: &[u8], at: usize) -> Option<(usize, usize)> {
+    let key_end = at + tag.get(at..)?.iter().position(|byte| NAME_END[usize::from(*byte)])?;
+    let [b'=', quote @ (b'"' | b'\''), value @ ..] = tag.get(key_end..)? else { return None };
+    Some((key_end, key_end + 2 + memchr(*quote, value)? + 1))
+}
+
+/// The first of some attributes: its key, its value as written, and what follows it. None when it has another form
+/// than `key="value"`, and when there is none.
+#[inline]
+pub fn attribute(attributes: &str) -> Option<(&str, &str, &str)> {
+    let attributes = attributes.trim_start_matches([' ', '\t', '\r', '\n']);
+    let (key_end, end) = key_value(attributes.as_bytes(), 0)?;
+    Some((attributes.get(..key_end)?, attributes.get(key_end + 2..end - 1)?, attributes.get(end..)?))
+}
+
 fn is_white(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Bytes that end an element's name, or that no ordinary name has.
+/// Bytes that end the name of an element or attribute, or that no ordinary name has.
 const NAME_END: [bool; 256] = bytes(b" \t\r\n/>\"'=<&");
-/// Bytes that end an attribute's name, or that no ordinary name has.
-const KEY_END: [bool; 256] = bytes(b" \t\r\n/>\"'=<&");
 
 const fn bytes(all: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
@@ -175,4 +186,123 @@ const fn bytes(all: &[u8]) -> [bool; 256] {
         at += 1;
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quick_xml::events::{BytesStart, Event};
+
+    use super::*;
+
+    /// The tokens that quick-xml finds, with their attributes; none for an error or the end.
+    fn expected(events: &mut quick_xml::Reader<&[u8]>) -> Option<String> {
+        let attributes = |tag: &BytesStart<'_>| -> Option<String> {
+            let all: Result<Vec<_>, _> = tag.attributes().with_checks(false).collect();
+            let written = |all: &[quick_xml::events::attributes::Attribute<'_>]| -> String {
+                all.iter().map(|a| format!(" {}={:?}", a.key.0, a.value)).collect()
+            };
+            Some(format!("{}{}", tag.name().0, written(&all.ok()?)))
+        };
+        loop {
+            return match events.read_event().ok()? {
+                Event::Start(tag) => Some(format!("<{}>", attributes(&tag)?)),
+                Event::Empty(tag) => Some(format!("<{}/>", attributes(&tag)?)),
+                Event::End(_) => Some("</>".to_owned()),
+                Event::Text(text) => Some(text.to_string()),
+                Event::CData(text) => Some(text.to_string()),
+                Event::GeneralRef(name) => Some(format!("&{};", &*name)),
+                Event::Eof => None,
+                _ => continue,
+            };
+        }
+    }
+
+    fn written(token: Token<'_>) -> String {
+        let tag = |element: Element<'_>| {
+            let mut tag = element.name.to_owned();
+            let mut rest = element.attributes;
+            while let Some((key, value, after)) = attribute(rest) {
+                tag += &format!(" {key}={value:?}");
+                rest = after;
+            }
+            assert_eq!(rest.trim_ascii(), "", "not all of {:?} was read", element.attributes);
+            tag
+        };
+        match token {
+            Token::Start(element) => format!("<{}>", tag(element)),
+            Token::Empty(element) => format!("<{}/>", tag(element)),
+            Token::End => "</>".to_owned(),
+            Token::Text(text) => text.to_owned(),
+            Token::Reference(name) => format!("&{name};"),
+        }
+    }
+
+    /// The tokens of a document, each held against quick-xml's.
+    fn tokens(text: &str) -> Vec<String> {
+        let mut events = quick_xml::Reader::from_str(text);
+        events.config_mut().allow_dangling_amp = true;
+        let check = |token| {
+            let found = written(token);
+            assert_eq!(Some(&found), expected(&mut events).as_ref(), "{text:?}");
+            found
+        };
+        Tokens::of(text).map(check).collect()
+    }
+
+    #[test]
+    fn an_ordinary_document_is_read_to_its_end() {
+        let text = "<?xml version='1.0'?><!DOCTYPE a PUBLIC \"-//x//\" \"a.dtd\">\n<a b=\"1\" x:c='>' ><d/>é&amp;\
+                    <!-- <e> --><![CDATA[<f>]]><?g ?><h i='' /></a>";
+        let all = ["\n", "<a b=\"1\" x:c=\">\">", "<d/>", "é", "&amp;", "<f>", "<h i=\"\"/>", "</>"];
+        assert_eq!(tokens(text), all);
+    }
+
+    #[test]
+    fn at_anything_else_it_gives_up() {
+        for odd in [
+            "<b c>",
+            "<b c=1>",
+            "<b c = '1'>",
+            "<b c='1'd='2'>",
+            "<b/ >",
+            "<>",
+            "< b>",
+            "</b>",
+            "</a >",
+            "<!-->",
+            "<?>?>",
+            "<!b>",
+            "<!doctype a>",
+            "<!DOCTYPE>",
+            "<!DOCTYPE a []>",
+            "&b",
+            "&;",
+            "&b<",
+            "<b",
+            "<!--",
+            "<![CDATA[",
+            "<?b",
+            "<b c='",
+        ] {
+            assert_eq!(tokens(&format!("<a>{odd}")), ["<a>"], "{odd}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #[test]
+        fn what_it_reads_it_reads_as_quick_xml_does(pieces in prop::collection::vec(prop::sample::select(vec![
+            "<a>", "</a>", "<a b='c'>", "<a:b c=\"'>\" d:e='\"/'/>", "<", ">", "</", "/>", "/", "\"", "'", "=", " ", "\n", "\u{a0}",
+            "é", "a", "b=", "&", ";", "&amp;", "&#9;", "<!--", "-->", "-", "<!-- x -->", "<?", "?>", "?", "!", "[", "]",
+            "<![CDATA[", "]]>", "<!DOCTYPE", "<!DOCTYPE a>",
+        ]), 0..16)) {
+            tokens(&pieces.concat());
+        }
+
+        #[test]
+        fn any_text_gives_tokens_or_none(text in "[<>&;/='\"!?\\[\\]a \n-]{0,24}") {
+            tokens(&text);
+        }
+    }
 }
