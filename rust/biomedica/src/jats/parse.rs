@@ -40,6 +40,7 @@ fn ordinary(text: &str, limits: &Limits) -> Option<Result<Article>> {
                 reader.end();
             }
             Token::Reference(name) => reader.reference(name).ok()?,
+            Token::Aside => {}
         }
         if reader.is_done {
             return Some(reader.finish());

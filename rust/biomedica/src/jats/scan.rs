@@ -19,6 +19,8 @@ pub enum Token<'a> {
     Text(&'a str),
     /// What stands between `&` and `;`.
     Reference(&'a str),
+    /// What is no part of an article: a comment, a processing instruction, a document type.
+    Aside,
 }
 
 /// The tag that begins an element.
@@ -82,31 +84,29 @@ impl<'a> Tokens<'a> {
         Some(Token::Reference(name))
     }
 
-    /// Passes over what is no part of an article; gives the text of CDATA.
+    /// What begins with `<!` or `<?`.
     #[cold]
-    fn other(&mut self) -> Option<Option<Token<'a>>> {
+    fn other(&mut self) -> Option<Token<'a>> {
         let rest = self.text.get(self.at..)?;
-        let upto = |open: &str, close: &str| {
+        let between = |open: &str, close: &str| {
             let inner = rest.strip_prefix(open)?;
             let end = memmem::find(inner.as_bytes(), close.as_bytes())?;
             Some((inner.get(..end)?, open.len() + end + close.len()))
         };
-        if let Some((_, len)) = upto("<!--", "-->") {
-            self.at += len;
-            return Some(None);
-        }
-        if let Some((text, len)) = upto("<![CDATA[", "]]>") {
-            self.at += len;
-            return Some(Some(Token::Text(text)));
-        }
-        if rest.starts_with("<?") && !rest.starts_with("<?>") {
-            self.at += upto("<?", "?>")?.1;
-            return Some(None);
-        }
-        let (doctype, len) = upto("<!DOCTYPE", ">")?;
-        let is_plain = !doctype.contains(['[', '\'']) && doctype.matches('"').count() % 2 == 0;
+        let (token, len) = if let Some((_, len)) = between("<!--", "-->") {
+            (Token::Aside, len)
+        } else if let Some((text, len)) = between("<![CDATA[", "]]>") {
+            (Token::Text(text), len)
+        } else if let Some((_, len)) = between("<?", "?>").filter(|_| !rest.starts_with("<?>")) {
+            (Token::Aside, len)
+        } else {
+            let (doctype, len) = between("<!DOCTYPE", ">")?;
+            // What has entities of its own, or `>` in quotes, is not ordinary.
+            let is_plain = !doctype.contains(['[', '\'']) && doctype.matches('"').count() % 2 == 0;
+            (Some(Token::Aside).filter(|_| is_plain && !doctype.trim().is_empty())?, len)
+        };
         self.at += len;
-        (is_plain && !doctype.trim().is_empty()).then_some(None)
+        Some(token)
     }
 }
 
@@ -115,23 +115,17 @@ impl<'a> Iterator for Tokens<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Token<'a>> {
-        loop {
-            let bytes = self.text.as_bytes().get(self.at..)?;
-            match bytes {
-                [b'<', b'/', ..] => return self.end(),
-                [b'<', b'!' | b'?', ..] => {
-                    if let Some(token) = self.other()? {
-                        return Some(token);
-                    }
-                }
-                [b'<', ..] => return self.start(),
-                [b'&', ..] => return self.reference(),
-                _ => {
-                    let end = memchr2(b'<', b'&', bytes)?;
-                    let text = self.text.get(self.at..self.at + end)?;
-                    self.at += end;
-                    return Some(Token::Text(text));
-                }
+        let bytes = self.text.as_bytes().get(self.at..)?;
+        match bytes {
+            [b'<', b'/', ..] => self.end(),
+            [b'<', b'!' | b'?', ..] => self.other(),
+            [b'<', ..] => self.start(),
+            [b'&', ..] => self.reference(),
+            _ => {
+                let end = memchr2(b'<', b'&', bytes)?;
+                let text = self.text.get(self.at..self.at + end)?;
+                self.at += end;
+                Some(Token::Text(text))
             }
         }
     }
@@ -199,35 +193,31 @@ mod tests {
     fn expected(events: &mut quick_xml::Reader<&[u8]>) -> Option<String> {
         let attributes = |tag: &BytesStart<'_>| -> Option<String> {
             let all: Result<Vec<_>, _> = tag.attributes().with_checks(false).collect();
-            let written = |all: &[quick_xml::events::attributes::Attribute<'_>]| -> String {
-                all.iter().map(|a| format!(" {}={:?}", a.key.0, a.value)).collect()
-            };
-            Some(format!("{}{}", tag.name().0, written(&all.ok()?)))
+            let all = all.ok()?.into_iter().map(|a| format!("{}={:?}", a.key.0, a.value));
+            Some(std::iter::once(tag.name().0.to_owned()).chain(all).collect::<Vec<_>>().join(" "))
         };
-        loop {
-            return match events.read_event().ok()? {
-                Event::Start(tag) => Some(format!("<{}>", attributes(&tag)?)),
-                Event::Empty(tag) => Some(format!("<{}/>", attributes(&tag)?)),
-                Event::End(_) => Some("</>".to_owned()),
-                Event::Text(text) => Some(text.to_string()),
-                Event::CData(text) => Some(text.to_string()),
-                Event::GeneralRef(name) => Some(format!("&{};", &*name)),
-                Event::Eof => None,
-                _ => continue,
-            };
+        match events.read_event().ok()? {
+            Event::Start(tag) => Some(format!("<{}>", attributes(&tag)?)),
+            Event::Empty(tag) => Some(format!("<{}/>", attributes(&tag)?)),
+            Event::End(_) => Some("</>".to_owned()),
+            Event::Text(text) => Some(text.to_string()),
+            Event::CData(text) => Some(text.to_string()),
+            Event::GeneralRef(name) => Some(format!("&{};", &*name)),
+            Event::Eof => None,
+            Event::Comment(_) | Event::PI(_) | Event::Decl(_) | Event::DocType(_) => Some("aside".to_owned()),
         }
     }
 
     fn written(token: Token<'_>) -> String {
         let tag = |element: Element<'_>| {
-            let mut tag = element.name.to_owned();
+            let mut all = vec![element.name.to_owned()];
             let mut rest = element.attributes;
             while let Some((key, value, after)) = attribute(rest) {
-                tag += &format!(" {key}={value:?}");
+                all.push(format!("{key}={value:?}"));
                 rest = after;
             }
             assert_eq!(rest.trim_ascii(), "", "not all of {:?} was read", element.attributes);
-            tag
+            all.join(" ")
         };
         match token {
             Token::Start(element) => format!("<{}>", tag(element)),
@@ -235,6 +225,7 @@ mod tests {
             Token::End => "</>".to_owned(),
             Token::Text(text) => text.to_owned(),
             Token::Reference(name) => format!("&{name};"),
+            Token::Aside => "aside".to_owned(),
         }
     }
 
@@ -254,7 +245,20 @@ mod tests {
     fn an_ordinary_document_is_read_to_its_end() {
         let text = "<?xml version='1.0'?><!DOCTYPE a PUBLIC \"-//x//\" \"a.dtd\">\n<a b=\"1\" x:c='>' ><d/>é&amp;\
                     <!-- <e> --><![CDATA[<f>]]><?g ?><h i='' /></a>";
-        let all = ["\n", "<a b=\"1\" x:c=\">\">", "<d/>", "é", "&amp;", "<f>", "<h i=\"\"/>", "</>"];
+        let all = [
+            "aside",
+            "aside",
+            "\n",
+            "<a b=\"1\" x:c=\">\">",
+            "<d/>",
+            "é",
+            "&amp;",
+            "aside",
+            "<f>",
+            "aside",
+            "<h i=\"\"/>",
+            "</>",
+        ];
         assert_eq!(tokens(text), all);
     }
 
