@@ -17,15 +17,17 @@ from biomedica.exceptions import (
     DatasetError,
     SourceError,
     SourceNotFoundError,
+    TrainingError,
     XmlError,
 )
 
 if TYPE_CHECKING:
-    from biomedica import demo
+    from biomedica import demo, train
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._extract import Progress, extract
     from biomedica._read import Chunk, Reader, read
     from biomedica.dataset import Dataset, Problem, Report, open
+    from biomedica.train.merge import Merged, merge
 
     __version__: str
 
@@ -38,20 +40,24 @@ __all__ = [
     "Chunk",
     "Dataset",
     "DatasetError",
+    "Merged",
     "Problem",
     "Progress",
     "Reader",
     "Report",
     "SourceError",
     "SourceNotFoundError",
+    "TrainingError",
     "XmlError",
     "__version__",
     "build_profile",
     "demo",
     "extract",
+    "merge",
     "open",
     "parse_article",
     "read",
+    "train",
 ]
 
 # Where each name lives. They are loaded when first used (PEP 562), so that `import biomedica` costs next to nothing.
@@ -63,12 +69,14 @@ _HOME = {
     "STATUSES": "_core",
     "Chunk": "_read",
     "Dataset": "dataset",
+    "Merged": "train.merge",
     "Problem": "dataset",
     "Progress": "_extract",
     "Reader": "_read",
     "Report": "dataset",
     "build_profile": "_core",
     "extract": "_extract",
+    "merge": "train.merge",
     "open": "dataset",
     "parse_article": "_core",
     "read": "_read",
@@ -81,8 +89,8 @@ def __getattr__(name: str) -> object:
     value: object
     if name in _HOME:
         value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    elif name == "demo":
-        value = import_module(f"{__name__}.demo")
+    elif name in {"demo", "train"}:  # packages with functions of their own: `demo.make`, `train.train`
+        value = import_module(f"{__name__}.{name}")
     elif name == "__version__":
         value = metadata.version(__name__)
     else:
