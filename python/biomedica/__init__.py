@@ -6,7 +6,7 @@
     ['f1']
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
-document, `open` opens a dataset. The command `biomedica` has the same words.
+document, `open` opens a dataset, `stream` gives its samples. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._extract import Progress, extract
     from biomedica._read import Chunk, Reader, read
+    from biomedica._stream import Sample, Stream, stream
     from biomedica.dataset import Dataset, Problem, Report, open
 
     __version__: str
@@ -42,8 +43,10 @@ __all__ = [
     "Progress",
     "Reader",
     "Report",
+    "Sample",
     "SourceError",
     "SourceNotFoundError",
+    "Stream",
     "XmlError",
     "__version__",
     "build_profile",
@@ -52,6 +55,7 @@ __all__ = [
     "open",
     "parse_article",
     "read",
+    "stream",
 ]
 
 # Where each name lives. They are loaded when first used (PEP 562), so that `import biomedica` costs next to nothing.
@@ -67,11 +71,14 @@ _HOME = {
     "Progress": "_extract",
     "Reader": "_read",
     "Report": "dataset",
+    "Sample": "_stream",
+    "Stream": "_stream",
     "build_profile": "_core",
     "extract": "_extract",
     "open": "dataset",
     "parse_article": "_core",
     "read": "_read",
+    "stream": "_stream",
 }
 
 

@@ -3,8 +3,10 @@
 
 mod error;
 mod extract;
+mod interrupt;
 mod parse_article;
 mod read;
+mod stream;
 mod verify;
 
 /// Rust threads allocate what Python threads free; mimalloc is made for that.
@@ -22,6 +24,8 @@ mod core {
     use super::parse_article::parse_article;
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
+    #[pymodule_export]
+    use super::stream::{Sample, Stream, stream};
     #[pymodule_export]
     use super::verify::verify;
 
