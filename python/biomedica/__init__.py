@@ -6,7 +6,8 @@
     ['f1']
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
-document, `open` opens a dataset, `stream` gives its samples. The command `biomedica` has the same words.
+document, `open` opens a dataset, `stream` gives its samples, `loader` makes batches of them. The command `biomedica`
+has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from biomedica._read import Chunk, Reader, read
     from biomedica._stream import Sample, Stream, stream
     from biomedica.dataset import Dataset, Problem, Report, open
+    from biomedica.load.loader import Loader, loader
 
     __version__: str
 
@@ -39,6 +41,7 @@ __all__ = [
     "Chunk",
     "Dataset",
     "DatasetError",
+    "Loader",
     "Problem",
     "Progress",
     "Reader",
@@ -52,6 +55,7 @@ __all__ = [
     "build_profile",
     "demo",
     "extract",
+    "loader",
     "open",
     "parse_article",
     "read",
@@ -67,6 +71,7 @@ _HOME = {
     "STATUSES": "_core",
     "Chunk": "_read",
     "Dataset": "dataset",
+    "Loader": "load.loader",
     "Problem": "dataset",
     "Progress": "_extract",
     "Reader": "_read",
@@ -75,6 +80,7 @@ _HOME = {
     "Stream": "_stream",
     "build_profile": "_core",
     "extract": "_extract",
+    "loader": "load.loader",
     "open": "dataset",
     "parse_article": "_core",
     "read": "_read",

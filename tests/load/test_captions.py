@@ -26,12 +26,12 @@ def test_without_probabilities_it_is_the_caption() -> None:
             assert name != "metadata"  # its JSON need not be read
             return super().__getattribute__(name)
 
-    assert {Captions().choose(NoMetadata(), 0, position) for position in range(100)} == {("the caption", "caption")}
+    assert {Captions().choose(NoMetadata(), 0, 0, position) for position in range(100)} == {("the caption", "caption")}
 
 
 def test_kinds_come_in_their_shares_and_texts_of_a_kind_evenly() -> None:
-    captions = Captions("caption=0.5, panel=0.2, mention=0.3", seed=3)
-    drawn = Counter(captions.choose(Sample(), 1, position) for position in range(30_000))
+    captions = Captions("caption=0.5, panel=0.2, mention=0.3")
+    drawn = Counter(captions.choose(Sample(), 3, 1, position) for position in range(30_000))
     wanted = {
         ("the caption", "caption"): 0.5,
         **{(f"panel {label}", "panel"): 0.1 for label in "AB"},
@@ -44,8 +44,8 @@ def test_kinds_come_in_their_shares_and_texts_of_a_kind_evenly() -> None:
 
 def test_the_choice_is_a_function_of_seed_epoch_and_position() -> None:
     def drawn(seed: int, epoch: int) -> list[str]:
-        captions = Captions({"mention": 2, "caption": 1}, seed=seed)
-        return [captions.choose(Sample(), epoch, position)[0] for position in range(50)]
+        captions = Captions({"mention": 2, "caption": 1})
+        return [captions.choose(Sample(), seed, epoch, position)[0] for position in range(50)]
 
     assert drawn(1, 2) == drawn(1, 2)
     assert drawn(1, 2) != drawn(1, 3)
@@ -64,7 +64,7 @@ def test_the_choice_is_a_function_of_seed_epoch_and_position() -> None:
 )
 def test_a_sample_without_the_kind_gives_its_caption(metadata: dict[str, Any]) -> None:
     captions = Captions("panel=1,mention=1")
-    assert {captions.choose(Sample(metadata=metadata), 0, position) for position in range(20)} == {
+    assert {captions.choose(Sample(metadata=metadata), 0, 0, position) for position in range(20)} == {
         ("the caption", "caption")
     }
 

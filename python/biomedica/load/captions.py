@@ -34,7 +34,6 @@ class Captions:
     Args:
         probabilities: Of the kinds `caption`, `panel` and `mention`, as a mapping or as text; they are scaled to a sum
             of 1, and kinds not named have none.
-        seed: The run's.
 
     Raises:
         ValueError: A kind is unknown, or the probabilities are none.
@@ -45,7 +44,7 @@ class Captions:
         {'caption': 0.8, 'panel': 0.0, 'mention': 0.2}
     """
 
-    def __init__(self, probabilities: str | Mapping[str, float] = "caption=1", *, seed: int = 0) -> None:
+    def __init__(self, probabilities: str | Mapping[str, float] = "caption=1") -> None:
         given = _parsed(probabilities) if isinstance(probabilities, str) else dict(probabilities)
         unknown = given.keys() - set(KINDS)
         if unknown:
@@ -56,13 +55,12 @@ class Captions:
         self.probabilities = {kind: given.get(kind, 0) / total for kind in KINDS}
         self._ends = list(accumulate(self.probabilities.values()))
         self._is_plain = self.probabilities["caption"] == 1
-        self._seed = seed
 
-    def choose(self, sample: Captioned, epoch: int, position: int) -> tuple[str, str]:
+    def choose(self, sample: Captioned, seed: int, epoch: int, position: int) -> tuple[str, str]:
         """The text of the sample at `position` of `epoch`, and the kind that it is."""
         if self._is_plain:
             return sample.caption, "caption"
-        bits = seed_of(CAPTION, self._seed, epoch, position)
+        bits = seed_of(CAPTION, seed, epoch, position)
         # The upper half draws the kind, the lower half one of its texts.
         drawn = (bits >> 32) / (1 << 32)
         kind = next((kind for kind, end in zip(KINDS, self._ends, strict=True) if drawn < end), KINDS[0])

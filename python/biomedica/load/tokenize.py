@@ -66,7 +66,7 @@ class Tokenizer(Protocol):
 
 # open_clip has no types.
 SimpleTokenizer: TypeAlias = Any
-AnyTokenizer: TypeAlias = "str | Callable[[list[str]], Any]"
+AnyTokenizer: TypeAlias = str | Callable[[list[str]], Any]
 
 
 def get_tokenizer(tokenizer: AnyTokenizer, *, context_length: int | None = None) -> Tokenizer:
@@ -102,7 +102,7 @@ class ClipTokenizer:
         ((2, 77), [False, True])
     """
 
-    def __init__(self, reference: "SimpleTokenizer | None" = None, *, context_length: int | None = None) -> None:
+    def __init__(self, reference: SimpleTokenizer | None = None, *, context_length: int | None = None) -> None:
         if reference is None:
             reference = _open_clip().tokenizer.SimpleTokenizer()
         if not self.is_exact_for(reference):
