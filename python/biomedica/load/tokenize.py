@@ -241,14 +241,16 @@ class _Words(dict[str, bytes]):
         return ids
 
     def _encode(self, word: str) -> bytes:
-        parts = self._find(word)
-        if parts != [word]:
-            # Each part is a word too, `lung,` being `lung` and `,`: alone it matches as it did here.
-            return b"".join(map(self.__getitem__, parts))
-        token = "".join([self._bytes[byte] for byte in word.encode()])
-        special = self._special.get(token)
-        ids = [special] if special is not None else [piece.id for piece in self._bpe.tokenize(token)]
-        return array("H", ids).tobytes()
+        # A run of letters is one part, and open_clip's letters for printable ASCII are these themselves.
+        if not (word.isascii() and word.isalpha()):
+            parts = self._find(word)
+            if parts != [word]:
+                # Each part is a word too, `lung,` being `lung` and `,`: alone it matches as it did here.
+                return b"".join(map(self.__getitem__, parts))
+            word = "".join([self._bytes[byte] for byte in word.encode()])
+            if word in self._special:
+                return array("H", [self._special[word]]).tobytes()
+        return array("H", [piece.id for piece in self._bpe.tokenize(word)]).tobytes()
 
 
 class _Other:
