@@ -6,7 +6,8 @@
     ['f1']
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
-document, `open` opens a dataset, `stream` gives its samples. The command `biomedica` has the same words.
+document, `open` opens a dataset, `stream` gives its samples, or those of any shards,
+`index` writes the index files that remote shards need. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from biomedica import demo
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._extract import Progress, extract
+    from biomedica._index import Indexed, index
     from biomedica._read import Chunk, Reader, read
     from biomedica._stream import Sample, Stream, stream
     from biomedica.dataset import Dataset, Problem, Report, open
@@ -39,6 +41,7 @@ __all__ = [
     "Chunk",
     "Dataset",
     "DatasetError",
+    "Indexed",
     "Problem",
     "Progress",
     "Reader",
@@ -52,6 +55,7 @@ __all__ = [
     "build_profile",
     "demo",
     "extract",
+    "index",
     "open",
     "parse_article",
     "read",
@@ -67,6 +71,7 @@ _HOME = {
     "STATUSES": "_core",
     "Chunk": "_read",
     "Dataset": "dataset",
+    "Indexed": "_index",
     "Problem": "dataset",
     "Progress": "_extract",
     "Reader": "_read",
@@ -75,6 +80,7 @@ _HOME = {
     "Stream": "_stream",
     "build_profile": "_core",
     "extract": "_extract",
+    "index": "_index",
     "open": "dataset",
     "parse_article": "_core",
     "read": "_read",
