@@ -6,8 +6,8 @@
     ['f1']
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
-document, `open` opens a dataset, `stream` gives its samples, `loader` makes batches of them. The command `biomedica`
-has the same words.
+document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
+`index` writes the index files that remote shards need. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from biomedica import demo
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._extract import Progress, extract
+    from biomedica._index import Indexed, index
     from biomedica._read import Chunk, Reader, read
     from biomedica._stream import Sample, Stream, stream
     from biomedica.dataset import Dataset, Problem, Report, open
@@ -41,6 +42,7 @@ __all__ = [
     "Chunk",
     "Dataset",
     "DatasetError",
+    "Indexed",
     "Loader",
     "Problem",
     "Progress",
@@ -55,6 +57,7 @@ __all__ = [
     "build_profile",
     "demo",
     "extract",
+    "index",
     "loader",
     "open",
     "parse_article",
@@ -71,6 +74,7 @@ _HOME = {
     "STATUSES": "_core",
     "Chunk": "_read",
     "Dataset": "dataset",
+    "Indexed": "_index",
     "Loader": "load.loader",
     "Problem": "dataset",
     "Progress": "_extract",
@@ -80,6 +84,7 @@ _HOME = {
     "Stream": "_stream",
     "build_profile": "_core",
     "extract": "_extract",
+    "index": "_index",
     "loader": "load.loader",
     "open": "dataset",
     "parse_article": "_core",

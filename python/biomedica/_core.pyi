@@ -20,6 +20,7 @@ __all__ = [
     "Stream",
     "build_profile",
     "extract",
+    "index",
     "parse_article",
     "read",
     "stream",
@@ -157,8 +158,27 @@ def stream(
     read_ahead: int,
     keep: int,
     max_bad_fraction: float,
+    remote: bool = False,
 ) -> Stream:
-    """Open a stream over sources (locations and weight); `biomedica.stream` documents it."""
+    """Open a stream over sources (locations and weight); `biomedica.stream` documents it.
+
+    With `remote`, local shards are read as remote ones are, for tests: runs of samples by one request, and from front to
+    back if they have no index.
+    """
+
+def index(
+    shards: list[str],
+    *,
+    force: bool = False,
+    threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[tuple[str, int | None, BiomedicaError | None]]:
+    """Write index files beside local shards; `biomedica.index` documents it.
+
+    `progress` is called about ten times a second and at the end with the numbers of shards that are done and of samples
+    found. Of each shard: the index's path, its samples (None when it had an index, or could not be indexed at all), and
+    what is wrong with the shard.
+    """
 
 @final
 class Sample:

@@ -12,7 +12,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import torch
@@ -58,7 +58,7 @@ class Stream(Protocol[S]):
     def __iter__(self) -> Iterator[S]: ...
     def __len__(self) -> int: ...
     def next_batch(self, count: int) -> list[S]: ...
-    def replacement(self, sample: S, reason: str) -> S: ...
+    def replacement(self, sample: S, reason: str) -> S | None: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
     def set_epoch(self, epoch: int) -> None: ...
@@ -188,12 +188,15 @@ class Loader:
         self._progress = _Progress(work.stream.state_dict())
         self._epoch: weakref.ref[_Epoch] | None = None
         self._is_closed = False
-        samples = len(work.stream)
-        self._len = samples // work.batch_size if work.whole else -(-samples // work.batch_size)
 
     def __len__(self) -> int:
-        """Batches of a whole epoch."""
-        return self._len
+        """Batches of a whole epoch.
+
+        Raises:
+            TypeError: It is not known: the shards have no index.
+        """
+        samples, size = len(self._work.stream), self._work.batch_size
+        return samples // size if self._work.whole else -(-samples // size)
 
     def __iter__(self) -> Iterator[Batch]:
         """The rest of the epoch; the next epoch, if this one is over."""
@@ -369,50 +372,62 @@ class Work(Generic[S]):
         is_over = False
         while not is_over:
             samples = self.stream.next_batch(self.batch_size)
-            is_over = len(samples) < self.batch_size
             position += len(samples) * self._world_size
-            after = self.stream.state_dict()
-            if after["epoch"] != epoch and self.whole:
-                # After an epoch's last sample a stream stands at the beginning of the next. A loader stands at the end
-                # of this one until it is asked for the next, so that its epoch is that of the last batch.
-                after |= {"epoch": epoch, "position": position}
+            is_over = len(samples) < self.batch_size
+            made = None
             if samples and not (is_over and self.whole):
-                images = self._decoded(samples, seed)
+                images, samples = self._decoded(samples, seed)
+                is_over = len(samples) < self.batch_size
                 bad_samples, before = self.stream.stats["bad_samples"], bad_samples
-                yield self._made(images, samples, seed, after, bad_samples - before)
+                if samples and not (is_over and self.whole):
+                    made = self._made(images, samples, seed, bad_samples - before)
+            after = self.stream.state_dict()
+            if after["epoch"] != epoch and self.whole and "cursor" not in after:
+                # After an epoch's last sample a stream stands at the beginning of the next. A loader stands at the end
+                # of this one until it is asked for the next, so that its epoch is that of the last batch. (A stream
+                # without an index, which has a cursor, does not know where that end is.)
+                after |= {"epoch": epoch, "position": position}
+            if made is not None:
+                yield replace(made, state=after)
             if is_over:
                 yield _Made(after)
 
-    def _decoded(self, samples: list[S], seed: int) -> torch.Tensor:
-        """The samples' images; samples whose image cannot be decoded are replaced in the list."""
+    def _decoded(self, samples: Sequence[S], seed: int) -> tuple[torch.Tensor, list[S]]:
+        """Images, and their samples: those whose image cannot be decoded are replaced, or left out at a stream's end."""
         images, bad = self._decode(samples, seed)
+        chosen: list[S | None] = list(samples)
         while bad:
-            for place, why in bad:
-                samples[place] = self.stream.replacement(samples[place], why)
-            places = [place for place, _ in bad]
-            repaired, still_bad = self._decode([samples[place] for place in places], seed)
+            stand_ins = {place: self.stream.replacement(sample, why) for place, why in bad if (sample := chosen[place])}
+            for place, stand_in in stand_ins.items():
+                chosen[place] = stand_in
+            again = {place: stand_in for place, stand_in in stand_ins.items() if stand_in is not None}
+            if not again:
+                break
+            places = list(again)
+            repaired, still_bad = self._decode(list(again.values()), seed)
             images[places] = repaired
             bad = [(places[place], why) for place, why in still_bad]
-        return images
+        kept = [sample for sample in chosen if sample is not None]
+        if len(kept) < len(chosen):
+            images = images[[place for place, sample in enumerate(chosen) if sample is not None]]
+        return images, kept
 
     def _decode(self, samples: Sequence[S], seed: int) -> tuple[torch.Tensor, list[tuple[int, str]]]:
         # What replaces a sample has its turn, and so its crop.
         seeds = [seed_of(CROP, seed, sample.epoch, sample.position) for sample in samples]
         return self._pixels.decode([sample.image for sample in samples], seeds)
 
-    def _made(
-        self, images: torch.Tensor, samples: Sequence[S], seed: int, state: dict[str, Any], bad_samples: int
-    ) -> _Made:
+    def _made(self, images: torch.Tensor, samples: Sequence[S], seed: int, bad_samples: int) -> _Made:
         chosen = [self._captions.choose(sample, seed, sample.epoch, sample.position) for sample in samples]
         texts = [text for text, _ in chosen]
         counts = Counter(f"from_{kind}" for _, kind in chosen)
         counts |= Counter(samples=len(samples), captions=len(samples), bad_samples=bad_samples)
         if self._tokenizer is None:
-            return _Made(state, self._device.move(images), texts, counts)
+            return _Made({}, self._device.move(images), texts, counts)
         tokens = self._tokenizer.encode(texts)
         if tokens.truncated is not None:
             counts["truncated_captions"] = int(tokens.truncated.sum())
-        return _Made(state, self._device.move(images, torch.from_numpy(tokens.ids)), None, counts)
+        return _Made({}, self._device.move(images, torch.from_numpy(tokens.ids)), None, counts)
 
 
 def _device(device: torch.device | str | None) -> torch.device:

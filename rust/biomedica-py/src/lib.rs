@@ -3,6 +3,7 @@
 
 mod error;
 mod extract;
+mod index;
 mod interrupt;
 mod parse_article;
 mod read;
@@ -20,6 +21,8 @@ mod core {
 
     #[pymodule_export]
     use super::extract::extract;
+    #[pymodule_export]
+    use super::index::index;
     #[pymodule_export]
     use super::parse_article::parse_article;
     #[pymodule_export]

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use biomedica::pipeline;
 use biomedica::store::StoreOptions;
-use biomedica::stream::{self as core, Catalog, Deal, Next, Opening, Options, Recipe, Remainder, Selection, State};
-use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
+use biomedica::stream::{
+    self as core, Catalog, Cursor, Deal, Next, Opening, Options, Recipe, Remainder, Selection, State,
+};
+use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyTuple};
@@ -124,7 +126,7 @@ pub struct Stream {
 #[pyfunction]
 #[pyo3(signature = (
     sources, *, seed, shuffle, rank, world_size, epoch, remainder, lanes, block, window, subsets, selection, threads,
-    read_ahead, keep, max_bad_fraction,
+    read_ahead, keep, max_bad_fraction, remote=false,
 ))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // what Python hands over
 pub fn stream(
@@ -145,6 +147,7 @@ pub fn stream(
     read_ahead: u64,
     keep: u64,
     max_bad_fraction: f64,
+    remote: bool,
 ) -> PyResult<Stream> {
     let remainder = match remainder {
         "keep" => Remainder::Keep,
@@ -162,6 +165,7 @@ pub fn stream(
         keep,
         max_bad_fraction,
         store: StoreOptions::default(),
+        remote,
     };
     options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
     let selection = selection.map(Selection::new);
@@ -174,6 +178,7 @@ pub fn stream(
                 selection: selection.as_ref(),
                 store: &options.store,
                 threads: pipeline::threads(options.threads),
+                remote,
                 stop,
             };
             let mut opened = Vec::new();
@@ -237,8 +242,11 @@ impl Stream {
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        let len = self.with(py, |stream| stream.len())?;
-        Ok(usize::try_from(len).unwrap_or(usize::MAX))
+        let samples = self.with(py, |stream| stream.samples())?;
+        let unknown =
+            "how many samples there are is not known: the shards have no index (make one with `biomedica index`)";
+        let samples = samples.ok_or_else(|| PyTypeError::new_err(unknown))?;
+        Ok(usize::try_from(samples).unwrap_or(usize::MAX))
     }
 
     /// Up to `count` samples; fewer only at the end of the epoch.
@@ -262,7 +270,7 @@ impl Stream {
     #[pyo3(signature = (*, taken=None))]
     fn state_dict<'py>(&self, py: Python<'py>, taken: Option<u64>) -> PyResult<Bound<'py, PyDict>> {
         let state = self.with(py, |stream| stream.state(taken))?;
-        let State { version, seed, epoch, position, shuffle, lanes, block, window, fingerprint } = state;
+        let State { version, seed, epoch, position, shuffle, lanes, block, window, fingerprint, cursor } = state;
         let dict = PyDict::new(py);
         dict.set_item("version", version)?;
         dict.set_item("seed", seed)?;
@@ -273,12 +281,15 @@ impl Stream {
         dict.set_item("block", block)?;
         dict.set_item("window", window)?;
         dict.set_item("fingerprint", fingerprint)?;
+        if let Some(Cursor { shard, offset, place }) = cursor {
+            dict.set_item("cursor", [shard, offset, place])?;
+        }
         Ok(dict)
     }
 
     fn load_state_dict(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
         let get = |name: &str| {
-            let missing = || PyValueError::new_err(format!("no state of a stream: it has no {name:?}"));
+            let missing = || PyValueError::new_err(format!("no state of a stream: it has no {name}"));
             state.get_item(name)?.ok_or_else(missing)
         };
         let state = State {
@@ -291,6 +302,13 @@ impl Stream {
             block: get("block")?.extract()?,
             window: get("window")?.extract()?,
             fingerprint: get("fingerprint")?.extract()?,
+            cursor: match state.get_item("cursor")? {
+                Some(cursor) => {
+                    let [shard, offset, place] = cursor.extract()?;
+                    Some(Cursor { shard, offset, place })
+                }
+                None => None,
+            },
         };
         self.with(py, |stream| stream.load_state(&state))?
             .map_err(|error| PyValueError::new_err(format!("this state cannot be loaded: {}", error.detail())))

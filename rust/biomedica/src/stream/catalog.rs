@@ -24,6 +24,8 @@ pub struct Opening<'a> {
     pub store: &'a StoreOptions,
     /// Threads that read tables, indexes and headers.
     pub threads: usize,
+    /// Whether local shards without an index are taken as remote ones are: unscanned. For tests.
+    pub remote: bool,
     /// Asked between shards; true ends the work.
     pub stop: &'a (dyn Fn() -> bool + Sync),
 }
@@ -134,7 +136,7 @@ impl Catalog {
         }
         let mut catalog = Self::default();
         let mut unindexed = None;
-        for found in each(&jobs, opening, |job| job.run(opening))? {
+        for found in each(&jobs, opening.threads, opening.stop, |job| job.run(opening))? {
             let found = found?;
             unindexed = unindexed.or(found.unindexed);
             catalog.shards.extend(found.shards);
@@ -240,7 +242,7 @@ fn open_shard(location: &str, opening: &Opening<'_>) -> Result<Found> {
     let index = index.map_err(|error| error.in_source(index::location(location)));
     let problem = match index {
         Ok(Some(())) => failed,
-        Ok(None) if !object.is_local() => {
+        Ok(None) if !object.is_local() || opening.remote => {
             return Ok(Found { unindexed: Some(location.to_owned()), ..Found::default() });
         }
         Err(error) if !object.is_local() => return Err(error),
@@ -276,15 +278,20 @@ fn read_index(shard: &Object, store: &StoreOptions) -> Result<Option<String>> {
 }
 
 /// Runs `work` over all jobs with threads; the results have the order of the jobs.
-fn each<J: Sync, T: Send>(jobs: &[J], opening: &Opening<'_>, work: impl Fn(&J) -> T + Sync) -> Result<Vec<T>> {
+pub(super) fn each<J: Sync, T: Send>(
+    jobs: &[J],
+    threads: usize,
+    stop: &(dyn Fn() -> bool + Sync),
+    work: impl Fn(&J) -> T + Sync,
+) -> Result<Vec<T>> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(jobs.len()));
     std::thread::scope(|scope| {
-        for _ in 0..opening.threads.clamp(1, jobs.len().max(1)) {
+        for _ in 0..threads.clamp(1, jobs.len().max(1)) {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(job) = jobs.get(number).filter(|_| !(opening.stop)()) else { return };
+                    let Some(job) = jobs.get(number).filter(|_| !stop()) else { return };
                     let result = work(job);
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
                 }

@@ -4,20 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
 use super::catalog::{Catalog, Opened};
 use super::fetch::{Ahead, Fetcher, Poll};
-use super::objects::{Kept, Objects};
-use super::order::{Deal, Recipe, wrong};
-use super::plan::Plan;
+use super::options::{Bad, Next, Options, State, Stats, VERSION};
+use super::order::{Recipe, wrong};
 use super::sample::Sample;
+use super::sequence::{Cursor, Windows};
+use super::shards::{Reader, Shards};
 use super::turns::{Indexed, Turn, Turns};
 use crate::error::{Error, Reason, Result, Stage};
-use crate::image::hex;
 use crate::pipeline;
-use crate::store::StoreOptions;
 
 /// Bad samples are set against so many at least: a few at the beginning end nothing.
 const FEWEST: u64 = 1000;
@@ -29,121 +25,10 @@ const MAX_RUN: u64 = 32;
 /// Threads that mostly wait for a network.
 const REMOTE_THREADS: usize = 32;
 const LOCAL_THREADS: usize = 4;
-const VERSION: u32 = 1;
-
-/// How a stream runs.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Of the order.
-    pub seed: u64,
-    /// How the order is made.
-    pub recipe: Recipe,
-    /// Which samples this process takes.
-    pub deal: Deal,
-    /// The first epoch.
-    pub epoch: u64,
-    /// Threads that read; none for a number that suits the shards.
-    pub threads: Option<usize>,
-    /// Bytes of samples that are read and not yet taken.
-    pub read_ahead: u64,
-    /// Bytes of remote shards that are kept because they are needed soon.
-    pub keep: u64,
-    /// The share of bad samples at which the stream ends with an error.
-    pub max_bad_fraction: f64,
-    /// How objects are read.
-    pub store: StoreOptions,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            recipe: Recipe::default(),
-            deal: Deal::default(),
-            epoch: 0,
-            threads: None,
-            read_ahead: 64 << 20,
-            keep: 1 << 30,
-            max_bad_fraction: 0.05,
-            store: StoreOptions::default(),
-        }
-    }
-}
-
-impl Options {
-    /// Fails when a number makes no sense.
-    pub fn check(&self) -> Result<()> {
-        self.recipe.check()?;
-        self.deal.check(&self.recipe)?;
-        let fraction = self.max_bad_fraction;
-        if !(0.0..=1.0).contains(&fraction) {
-            return Err(wrong(format!("max_bad_fraction is {fraction}, but must be between 0 and 1")));
-        }
-        Ok(())
-    }
-}
-
-/// Where a stream is: all that is needed to go on with it elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
-    /// Of this layout.
-    pub version: u32,
-    /// Of the order.
-    pub seed: u64,
-    /// The epoch.
-    pub epoch: u64,
-    /// Samples of it that all ranks together have had.
-    pub position: u64,
-    /// Of the recipe.
-    pub shuffle: bool,
-    /// Of the recipe.
-    pub lanes: u32,
-    /// Of the recipe.
-    pub block: u32,
-    /// Of the recipe.
-    pub window: u32,
-    /// What the shards and their samples are known by.
-    pub fingerprint: String,
-}
-
-/// A sample that could not be used, and what was wrong with it.
-#[derive(Debug)]
-pub struct Bad {
-    /// The epoch.
-    pub epoch: u64,
-    /// The turn for which it was wanted.
-    pub position: u64,
-    /// What is wrong: the shard, the member and the offset are in it.
-    pub error: Error,
-}
-
-/// What a stream has counted since it was opened.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Stats {
-    /// Samples handed out.
-    pub samples: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Turns whose own sample could not be used.
-    pub bad_samples: u64,
-    /// Time in which a sample was wanted and none was there.
-    pub waited: Duration,
-}
-
-/// What a stream has next.
-#[derive(Debug)]
-pub enum Next {
-    /// A sample.
-    Sample(Sample),
-    /// Nothing yet.
-    Wait,
-    /// The epoch is over.
-    End,
-}
 
 /// Samples of an epoch, then of the next.
 pub struct Stream {
-    indexed: Arc<Indexed>,
+    shards: Shards,
     options: Options,
     fingerprint: String,
     epoch: u64,
@@ -153,7 +38,11 @@ pub struct Stream {
     taken: u64,
     /// The end was told; the next epoch begins when it is asked for.
     is_over: bool,
-    fetcher: Option<Fetcher<Turns>>,
+    /// Where in shards without an index it began.
+    cursor: Cursor,
+    reader: Option<Reader>,
+    /// Samples that had been taken when the reader began.
+    taken_before: u64,
     is_stopped: Arc<AtomicBool>,
     stats: Stats,
     bad: Vec<Bad>,
@@ -163,48 +52,36 @@ impl Stream {
     /// A stream over sources, each with its weight.
     pub fn new(sources: Vec<(Opened, f64)>, options: Options) -> Result<Self> {
         options.check()?;
-        let mut catalogs = Vec::new();
-        let mut weights = Vec::new();
-        for (opened, weight) in sources {
-            match opened {
-                Opened::Indexed(catalog) => catalogs.push(catalog),
-                Opened::Unindexed(_, name) => {
-                    let detail = "it has no index: make one with `biomedica index`, and put it beside the shard";
-                    return Err(Error::new(Stage::Open, Reason::NotFound, detail).in_source(name));
-                }
-            }
-            weights.push(weight);
-        }
-        let indexed = Indexed::new(catalogs, weights, &options)?;
-        let fingerprint = indexed.fingerprint();
+        let shards = Shards::new(sources, &options)?;
+        let fingerprint = shards.fingerprint();
         Ok(Self {
             epoch: options.epoch,
-            indexed: Arc::new(indexed),
+            shards,
             options,
             fingerprint,
             start: 0,
             taken: 0,
             is_over: false,
-            fetcher: None,
+            cursor: Cursor::default(),
+            reader: None,
+            taken_before: 0,
             is_stopped: Arc::default(),
             stats: Stats::default(),
             bad: Vec::new(),
         })
     }
 
-    /// Samples of an epoch, over all ranks.
-    pub fn count(&self) -> u64 {
-        self.indexed.plan.count()
+    /// Samples of an epoch, over all ranks; none when shards without an index are read.
+    pub fn count(&self) -> Option<u64> {
+        match &self.shards {
+            Shards::Indexed(indexed) => Some(indexed.plan.count()),
+            Shards::Sequence(_) => None,
+        }
     }
 
-    /// Samples that this rank has of a whole epoch.
-    pub fn len(&self) -> u64 {
-        self.options.deal.len(self.count(), 0)
-    }
-
-    /// Whether this rank has no sample at all.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Samples that this rank has of a whole epoch, if that is known.
+    pub fn samples(&self) -> Option<u64> {
+        self.count().map(|count| self.options.deal.len(count, 0))
     }
 
     /// The epoch at hand, or that was told to be over.
@@ -219,7 +96,7 @@ impl Stream {
 
     /// What was counted.
     pub fn stats(&self) -> Stats {
-        let waited = self.fetcher.as_ref().map_or(Duration::ZERO, |fetcher| fetcher.waited);
+        let waited = self.reader.as_ref().map_or(Duration::ZERO, Reader::waited);
         Stats { waited: self.stats.waited + waited, ..self.stats }
     }
 
@@ -230,36 +107,48 @@ impl Stream {
 
     /// What is wrong with shards of which samples were found nevertheless.
     pub fn problems(&self) -> impl Iterator<Item = &Error> {
-        self.indexed.catalogs.iter().flat_map(Catalog::problems)
+        let catalogs: &[Catalog] = match &self.shards {
+            Shards::Indexed(indexed) => &indexed.catalogs,
+            Shards::Sequence(_) => &[],
+        };
+        catalogs.iter().flat_map(Catalog::problems)
     }
 
     /// Begins the next epoch if this one was told to be over.
     pub fn begin(&mut self) {
         if self.is_over {
-            self.go_to(self.epoch + 1, 0);
+            self.go_to(self.epoch + 1, 0, Cursor::default());
         }
     }
 
     /// The next sample of the epoch, if there is one within `timeout`.
     pub fn next_within(&mut self, timeout: Duration) -> Result<Next> {
         if self.is_over || self.taken >= self.left() {
-            self.stop();
-            self.is_over = true;
+            self.end();
             return Ok(Next::End);
         }
-        let fetcher = match &mut self.fetcher {
-            Some(fetcher) => fetcher,
-            None => {
-                let fetcher = self.fetcher();
-                self.fetcher.insert(fetcher)
+        let reader = self.reader.take().unwrap_or_else(|| self.reader());
+        let reader = self.reader.insert(reader);
+        let poll = reader.next_within(timeout);
+        if let Reader::Windows(windows) = reader {
+            for error in std::mem::take(&mut windows.bad) {
+                self.tell_bad(self.epoch, self.start + self.taken, error);
+                self.count_bad(true)?;
             }
-        };
-        match fetcher.next_within(timeout) {
+        }
+        match poll {
             Poll::Wait => Ok(Next::Wait),
-            Poll::End => Err(Error::new(Stage::Fetch, Reason::Internal, "the epoch ended too early")),
+            Poll::End => {
+                self.end();
+                Ok(Next::End)
+            }
             Poll::Item(turn) => {
+                let position = self.start + self.taken;
                 self.taken += 1;
-                let turn = turn.inspect_err(|_| self.stats.bad_samples += 1)?;
+                let mut turn = turn.inspect_err(|_| self.stats.bad_samples += 1)?;
+                if matches!(self.shards, Shards::Sequence(_)) {
+                    turn.sample.position = position;
+                }
                 self.hand_out(turn, true).map(Next::Sample)
             }
         }
@@ -275,19 +164,35 @@ impl Stream {
         self.tell_bad(sample.epoch, sample.position, error);
         // One that stands in already was counted when it came.
         self.count_bad(sample.steps == 0)?;
-        let turn = self.indexed.turn(sample.epoch, sample.position, None, sample.steps + 1, &|| false)?;
-        self.hand_out(turn, false).map(Some)
+        match &self.shards {
+            Shards::Indexed(indexed) => {
+                let turn = indexed.turn(sample.epoch, sample.position, None, sample.steps + 1, &|| false)?;
+                self.hand_out(turn, false).map(Some)
+            }
+            Shards::Sequence(_) => loop {
+                match self.next_within(Duration::from_secs(1))? {
+                    Next::Sample(sample) => return Ok(Some(sample)),
+                    Next::Wait => {}
+                    Next::End => return Ok(None),
+                }
+            },
+        }
     }
 
     /// Where the stream is after `taken` samples of this rank, or after those that were handed out.
     pub fn state(&self, taken: Option<u64>) -> State {
         let taken = taken.unwrap_or(self.taken);
-        let is_over = taken >= self.left();
-        let position = self.start + taken * u64::from(self.options.deal.world_size);
+        let is_over = taken >= self.left() || (self.is_over && taken >= self.taken);
+        let position = self.position(taken);
         let (epoch, position) = if is_over { (self.epoch + 1, 0) } else { (self.epoch, position) };
         let Recipe { shuffle, lanes, block, window } = self.options.recipe;
-        let fingerprint = self.fingerprint.clone();
-        State { version: VERSION, seed: self.options.seed, epoch, position, shuffle, lanes, block, window, fingerprint }
+        let cursor = match &self.shards {
+            Shards::Indexed(_) => None,
+            Shards::Sequence(_) if is_over => Some(Cursor::default()),
+            Shards::Sequence(_) => Some(self.cursor(taken)),
+        };
+        let (seed, fingerprint) = (self.options.seed, self.fingerprint.clone());
+        State { version: VERSION, seed, epoch, position, shuffle, lanes, block, window, fingerprint, cursor }
     }
 
     /// Goes on where `state` was taken. Its seed and recipe hold from now on.
@@ -303,52 +208,82 @@ impl Stream {
         let recipe = Recipe { shuffle, lanes, block, window };
         recipe.check()?;
         self.options.deal.check(&recipe)?;
-        if state.position > self.count() {
-            return Err(wrong(format!("the state is at sample {} of {}", state.position, self.count())));
+        if let Some(count) = self.count().filter(|&count| state.position > count) {
+            return Err(wrong(format!("the state is at sample {} of {count}", state.position)));
         }
         self.stop();
         if (recipe, state.seed) != (self.options.recipe, self.options.seed) {
             self.options = Options { recipe, seed: state.seed, ..self.options.clone() };
-            self.indexed = Arc::new(self.indexed.with(&self.options)?);
+            match &mut self.shards {
+                Shards::Indexed(indexed) => *indexed = Arc::new(indexed.with(&self.options)?),
+                Shards::Sequence(sequence) => (sequence.recipe, sequence.seed) = (recipe, state.seed),
+            }
         }
-        self.go_to(state.epoch, state.position);
+        self.go_to(state.epoch, state.position, state.cursor.unwrap_or_default());
         Ok(())
     }
 
     /// Goes to the beginning of an epoch, unless it is at hand already: then the stream stays where it is in it.
     pub fn set_epoch(&mut self, epoch: u64) {
-        let State { epoch: at_hand, position, .. } = self.state(None);
-        self.go_to(epoch, if epoch == at_hand { position } else { 0 });
+        let State { epoch: at_hand, position, cursor, .. } = self.state(None);
+        let (position, cursor) = if epoch == at_hand { (position, cursor) } else { (0, None) };
+        self.go_to(epoch, position, cursor.unwrap_or_default());
     }
 
     /// Ends what threads are at. What is asked for next begins anew, at the same place.
     pub fn stop(&mut self) {
         self.is_stopped.store(true, Ordering::Relaxed);
-        if let Some(fetcher) = self.fetcher.take() {
-            self.stats.waited += fetcher.waited;
+        self.cursor = self.cursor(self.taken);
+        self.taken_before = self.taken;
+        if let Some(reader) = self.reader.take() {
+            self.stats.waited += reader.waited();
         }
         self.is_stopped = Arc::default();
     }
 
-    fn go_to(&mut self, epoch: u64, position: u64) {
-        let is_here =
-            (epoch, position) == (self.epoch, self.start + self.taken * u64::from(self.options.deal.world_size));
-        if is_here && !self.is_over {
+    fn end(&mut self) {
+        self.stop();
+        self.is_over = true;
+    }
+
+    fn go_to(&mut self, epoch: u64, position: u64, cursor: Cursor) {
+        if !self.is_over && (epoch, position) == (self.epoch, self.position(self.taken)) {
             return;
         }
         self.stop();
-        (self.epoch, self.start, self.taken, self.is_over) = (epoch, position, 0, false);
+        (self.epoch, self.start, self.cursor) = (epoch, position, cursor);
+        (self.taken, self.taken_before, self.is_over) = (0, 0, false);
+    }
+
+    /// Samples of the epoch that all ranks have had when this one has had `taken`.
+    fn position(&self, taken: u64) -> u64 {
+        self.start + taken * u64::from(self.options.deal.world_size)
+    }
+
+    /// Where in shards without an index it is after `taken` samples.
+    fn cursor(&self, taken: u64) -> Cursor {
+        match &self.reader {
+            Some(Reader::Windows(windows)) => windows.cursor(taken.saturating_sub(self.taken_before)),
+            _ => self.cursor,
+        }
     }
 
     /// Samples that this rank has from the start on.
     fn left(&self) -> u64 {
-        self.options.deal.len(self.count(), self.start)
+        self.count().map_or(u64::MAX, |count| self.options.deal.len(count, self.start))
     }
 
-    fn fetcher(&self) -> Fetcher<Turns> {
-        let indexed = &self.indexed;
+    fn reader(&self) -> Reader {
+        match &self.shards {
+            Shards::Indexed(indexed) => Reader::Turns(self.fetcher(indexed)),
+            Shards::Sequence(sequence) => Reader::Windows(Windows::new(sequence.clone(), self.epoch, self.cursor)),
+        }
+    }
+
+    fn fetcher(&self, indexed: &Arc<Indexed>) -> Fetcher<Turns> {
         let is_local = indexed.is_local();
-        let average = indexed.catalogs.iter().map(Catalog::num_bytes).sum::<u64>() / self.count().max(1);
+        let bytes: u64 = indexed.catalogs.iter().map(Catalog::num_bytes).sum();
+        let average = bytes / indexed.plan.count().max(1);
         let ahead = Ahead {
             threads: match self.options.threads {
                 None if is_local => pipeline::threads(None).min(LOCAL_THREADS),
@@ -359,13 +294,12 @@ impl Stream {
             run: if is_local { (RUN_BYTES / average.max(1)).clamp(1, MAX_RUN) } else { 1 },
             is_patient: is_local,
         };
-        // What is left begins where the samples that were taken end.
-        let start = self.start + self.taken * u64::from(self.options.deal.world_size);
         let turns = Turns {
             indexed: Arc::clone(indexed),
             deal: self.options.deal,
             epoch: self.epoch,
-            start,
+            // What is left begins where the samples that were taken end.
+            start: self.position(self.taken),
             is_stopped: Arc::clone(&self.is_stopped),
         };
         Fetcher::new(turns, ahead)
@@ -413,57 +347,4 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-impl Indexed {
-    fn new(catalogs: Vec<Catalog>, weights: Vec<f64>, options: &Options) -> Result<Self> {
-        let catalogs = Arc::new(catalogs);
-        let plan = plan(&catalogs, &weights, options)?;
-        // Without shuffling, the samples of a run go to all ranks: each would fetch all of it.
-        let is_shared = !options.recipe.shuffle && options.deal.world_size > 1;
-        Ok(Self {
-            catalogs,
-            weights,
-            plan,
-            recipe: options.recipe,
-            objects: Arc::new(Objects::new(options.store.clone())),
-            kept: Kept::new(if is_shared { 0 } else { options.keep }),
-        })
-    }
-
-    /// The same shards in another order.
-    fn with(&self, options: &Options) -> Result<Self> {
-        Ok(Self {
-            catalogs: Arc::clone(&self.catalogs),
-            weights: self.weights.clone(),
-            plan: plan(&self.catalogs, &self.weights, options)?,
-            recipe: options.recipe,
-            objects: Arc::clone(&self.objects),
-            kept: Kept::new(options.keep),
-        })
-    }
-
-    fn is_local(&self) -> bool {
-        let mut shards = self.catalogs.iter().flat_map(Catalog::shards);
-        shards.all(|shard| !shard.location().contains("://"))
-    }
-
-    /// Shards by their own names, so that they may be moved, and their numbers of samples.
-    fn fingerprint(&self) -> String {
-        let mut hasher = Sha256::new();
-        for (catalog, share) in self.catalogs.iter().zip(self.plan.shares()) {
-            hasher.update(format!("{share}\n"));
-            for shard in catalog.shards() {
-                let path = shard.location().split('?').next().unwrap_or_default();
-                let name = path.rsplit('/').next().unwrap_or_default();
-                hasher.update(format!("{name}\n{}\n", shard.len()));
-            }
-        }
-        hex(&hasher.finalize().into()).chars().take(32).collect()
-    }
-}
-
-fn plan(catalogs: &[Catalog], weights: &[f64], options: &Options) -> Result<Plan> {
-    let counts = catalogs.iter().map(Catalog::counts);
-    Plan::new(counts.zip(weights.iter().copied()).collect(), options.recipe, options.seed)
 }

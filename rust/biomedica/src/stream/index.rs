@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use super::catalog::each;
 use super::group::{Component, Group, split};
 use super::members::padded;
 use super::scan::scan;
@@ -64,6 +65,22 @@ pub fn write(shard: &str, force: bool) -> Result<Indexed> {
     }
     file::replace(Path::new(&location(shard)), format!("v1.2 {samples}\n{lines}").as_bytes())?;
     Ok(Indexed { samples: Some(samples), problem })
+}
+
+/// Writes the indexes of several shards with threads; `done` hears of each that is through. What could not be indexed is
+/// an error in its place.
+pub fn write_all(
+    shards: &[String],
+    force: bool,
+    threads: usize,
+    stop: &(dyn Fn() -> bool + Sync),
+    done: &(dyn Fn(&Result<Indexed>) + Sync),
+) -> Result<Vec<Result<Indexed>>> {
+    each(shards, threads, stop, |shard| {
+        let result = write(shard, force);
+        done(&result);
+        result
+    })
 }
 
 fn line(lines: &mut String, group: &Group) {

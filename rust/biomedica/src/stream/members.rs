@@ -190,15 +190,8 @@ impl Input for Memory<'_> {
 
     fn skip(&mut self, count: u64) -> Result<bool> {
         let left = self.bytes.len() - self.at;
-        match usize::try_from(count).ok().filter(|&count| count <= left) {
-            Some(count) => {
-                self.at += count;
-                Ok(true)
-            }
-            None => {
-                self.at = self.bytes.len();
-                Ok(false)
-            }
-        }
+        let count = usize::try_from(count).ok().filter(|&count| count <= left);
+        self.at += count.unwrap_or(left);
+        Ok(count.is_some())
     }
 }

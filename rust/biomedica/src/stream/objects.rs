@@ -107,24 +107,20 @@ impl Kept {
         state.runs.insert(run.key, entry);
         drop(state);
         let fetching = Fetching { kept: self, key: run.key };
-        let fetched = object.read(run.bytes.clone());
+        let Ok(bytes) = object.read(run.bytes.clone()) else {
+            drop(fetching);
+            // What is wrong may be with another sample of the run.
+            return object.read(wanted);
+        };
         let mut state = lock(&self.state);
-        match fetched {
-            Ok(bytes) => {
-                if let Some(entry) = state.runs.get_mut(&run.key) {
-                    entry.bytes = Some(bytes);
-                }
-                std::mem::forget(fetching);
-                self.changed.notify_all();
-                state.take(run.key, &wanted).map_or_else(|| object.read(wanted), Ok)
-            }
-            Err(_) => {
-                drop(state);
-                drop(fetching);
-                // What is wrong may be with another sample of the run.
-                object.read(wanted)
-            }
+        if let Some(entry) = state.runs.get_mut(&run.key) {
+            entry.bytes = Some(bytes);
         }
+        let slice = state.take(run.key, &wanted);
+        drop(state);
+        std::mem::forget(fetching);
+        self.changed.notify_all();
+        slice.map_or_else(|| object.read(wanted), Ok)
     }
 }
 

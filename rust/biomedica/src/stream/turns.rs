@@ -17,7 +17,7 @@ use crate::error::{Error, Reason, Result, Stage};
 /// Samples that are tried for one turn.
 const MAX_STEPS: u64 = 64;
 /// Bytes of one sample.
-const MAX_SAMPLE: u64 = 512 << 20;
+pub(super) const MAX_SAMPLE: u64 = 512 << 20;
 /// A run with gaps (of a selection) is fetched whole only when it is not larger than this many times its samples.
 const MAX_GAPS: u64 = 2;
 
@@ -29,6 +29,8 @@ pub(super) struct Indexed {
     pub(super) plan: Plan,
     pub(super) recipe: Recipe,
     pub(super) objects: Arc<Objects>,
+    /// Whether local shards are read as remote ones are.
+    pub(super) is_remote: bool,
     pub(super) kept: Kept,
 }
 
@@ -87,8 +89,8 @@ impl Indexed {
         stopped: &dyn Fn() -> bool,
     ) -> Result<Turn> {
         let mut bad = Vec::new();
-        for steps in steps..(steps + MAX_STEPS).min(self.plan.lane_len(position)) {
-            let place = first.filter(|_| bad.is_empty()).unwrap_or_else(|| self.plan.place(epoch, position, steps));
+        for steps in steps..(steps + MAX_STEPS).min(self.plan.count()) {
+            let place = first.filter(|_| bad.is_empty()).unwrap_or_else(|| self.place(epoch, position, steps));
             match self.read(place, position) {
                 Ok(mut sample) => {
                     (sample.position, sample.epoch, sample.steps) = (position, epoch, steps);
@@ -103,8 +105,16 @@ impl Indexed {
                 let detail = format!("none of {} samples in a row can be read; the last: {last}", bad.len());
                 Error::new(last.stage(), last.reason(), detail)
             }
-            None => Error::new(Stage::Fetch, Reason::Empty, "the lane of this sample has no other that could stand in"),
+            None => Error::new(Stage::Fetch, Reason::Empty, "there is no other sample that could stand in"),
         })
+    }
+
+    /// The place that is `steps` steps on: along the lane, and when that has come around, along the epoch.
+    fn place(&self, epoch: u64, position: u64, steps: u64) -> Place {
+        match steps.checked_sub(self.plan.lane_len(position)) {
+            None => self.plan.place(epoch, position, steps),
+            Some(further) => self.plan.place(epoch, (position + 1 + further) % self.plan.count().max(1), 0),
+        }
     }
 
     fn extent(&self, place: Place) -> Option<(&Shard, Range<u64>)> {
@@ -128,7 +138,11 @@ impl Indexed {
         let start = extent.start;
         let extent = start..extent.end.min(object.size().max(start));
         let place_of = |error: Error| error.in_source(shard.location().as_ref()).at_offset(start);
-        let bytes = if object.is_local() { object.read(extent) } else { self.read_run(place, &object, extent, turn) };
+        let bytes = if object.is_local() && !self.is_remote {
+            object.read(extent)
+        } else {
+            self.read_run(place, &object, extent, turn)
+        };
         Sample::parse(bytes.map_err(place_of)?, shard.location(), start)
     }
 
