@@ -69,6 +69,17 @@ def test_a_sample_without_the_kind_gives_its_caption(metadata: dict[str, Any]) -
     }
 
 
+def test_metadata_that_cannot_be_read_leave_the_caption() -> None:
+    class Broken(Sample):
+        def __getattribute__(self, name: str) -> object:
+            if name == "metadata":
+                raise ValueError("no JSON")
+            return super().__getattribute__(name)
+
+    broken = [Broken(), Sample(metadata=[1])]  # type: ignore[arg-type]
+    assert {Captions("mention=1").choose(sample, 0, 0, 0) for sample in broken} == {("the caption", "caption")}
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

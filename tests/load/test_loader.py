@@ -61,7 +61,7 @@ class Seeds:
 
 
 def make(
-    shards: list[Path],
+    shards: Sequence[Path | str],
     batch_size: int = 8,
     *,
     pixels: Seeds | None = None,
@@ -164,7 +164,7 @@ def test_a_state_goes_on_with_other_batches_and_ranks(
 def test_a_loop_that_is_left_goes_on_where_it_was(shards: list[Path]) -> None:
     with make(shards) as batches, make(shards, prefetch=4) as broken:
         whole = numbers(batches)
-        parts = []
+        parts: list[str] = []
         for _, captions in broken:
             parts += captions
             if len(parts) == 24:
@@ -211,9 +211,9 @@ def test_set_epoch_begins_an_epoch_and_leaves_the_one_at_hand_alone(shards: list
             batches.set_epoch(number)
             assert numbers(batches) == epochs[number]
         batches.set_epoch(int(batches.state_dict()["epoch"]) - 1)
-        begin = next(iter(batches))[1]
+        _, begin = next(iter(batches))
         batches.set_epoch(1)
-        assert begin + numbers(batches) == epochs[1]
+        assert [*begin, *numbers(batches)] == epochs[1]
 
 
 def test_crops_and_captions_depend_on_nothing_but_seed_epoch_and_turn(shards: list[Path]) -> None:
@@ -348,6 +348,52 @@ def test_tokens_are_the_tokenizers_and_truncation_is_counted(shards: list[Path])
         tokens = torch.cat([ids for _, ids in batches if isinstance(ids, torch.Tensor)])
         assert torch.equal(tokens, torch.from_numpy(tokenizer.encode(texts[:96]).ids))
         assert batches.stats["truncated_captions"] == batches.stats["captions"] == 96
+
+
+class Sequential:
+    """A stream that has nothing to stand in for a sample but those that follow, as one without an index."""
+
+    def __init__(self, shards: list[Path]) -> None:
+        self._stream = bm.stream(shards, shuffle=False)
+        self.problems: list[Exception] = []
+        self.stats = {"bad_samples": 0}
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of the stream
+        return getattr(self._stream, name)
+
+    def __len__(self) -> int:
+        return len(self._stream)
+
+    def __iter__(self) -> Iterator[bm.Sample]:
+        return iter(self._stream)
+
+    def replacement(self, _: bm.Sample, reason: str) -> bm.Sample | None:
+        self.problems.append(ValueError(reason))
+        self.stats["bad_samples"] += 1
+        return next(iter(self._stream.next_batch(1)), None)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**self._stream.state_dict(), "cursor": [0, 0, 0]}
+
+
+@pytest.mark.parametrize(
+    ("samples", "whole", "sizes", "problems"),
+    [(24, False, [8, 8, 4], 4), (25, False, [8, 8, 5], 4), (25, True, [8, 8], 4), (24, True, [8, 8], 1)],
+)
+def test_samples_for_which_nothing_stands_in_are_left_out(
+    tmp_path: Path, samples: int, whole: bool, sizes: list[int], problems: int
+) -> None:
+    shards = write_shards(tmp_path, samples, bad=[3, 17, 20, 23])
+    work = Work(Sequential(shards), Seeds(), None, Captions(), HostDevice(), 8, whole=whole, world_size=1)
+    with Loader(work, 2) as batches:
+        got = [(len(images), captions) for images, captions in batches]
+        assert [size for size, _ in got] == [len(captions) for _, captions in got] == sizes
+        wanted = [f"caption {number}" for number in range(samples) if number not in {3, 17, 20, 23}]
+        found = [caption for _, captions in got for caption in captions]
+        assert set(found) <= set(wanted)
+        assert len(set(found)) == len(found)
+        # A last batch that is too short anyway is not even decoded.
+        assert len(batches.problems) == problems
 
 
 def test_the_state_of_other_shards_is_refused(shards: list[Path], tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Captioned(Protocol):
 class Captions:
     """Chooses a text for each sample, by given probabilities.
 
-    A sample without a text of the kind that is drawn gives its caption; one of several panels or mentions is drawn
+    A sample without a text of the kind that is drawn, or with metadata that cannot be read, gives its caption; one of several panels or mentions is drawn
     evenly. The choice depends on seed, epoch and position alone.
 
     Args:
@@ -64,10 +64,19 @@ class Captions:
         # The upper half draws the kind, the lower half one of its texts.
         drawn = (bits >> 32) / (1 << 32)
         kind = next((kind for kind, end in zip(KINDS, self._ends, strict=True) if drawn < end), KINDS[0])
-        texts = _TEXTS[kind](sample.metadata) if kind in _TEXTS else []
+        texts = _TEXTS[kind](_metadata(sample)) if kind in _TEXTS else []
         if not texts:
             return sample.caption, "caption"
         return texts[((bits & 0xFFFFFFFF) * len(texts)) >> 32], kind
+
+
+def _metadata(sample: Captioned) -> Mapping[str, Any]:
+    """What is known of a sample: nothing, if its JSON is none or no object."""
+    try:
+        metadata: object = sample.metadata
+    except ValueError:
+        return {}
+    return metadata if isinstance(metadata, Mapping) else {}
 
 
 def _panels(metadata: Mapping[str, Any]) -> list[str]:

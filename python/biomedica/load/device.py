@@ -45,14 +45,14 @@ class CudaDevice:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def move(self, *tensors: torch.Tensor) -> Moved:
         """Copies there; what is there already stays.
 
         Pinned memory of torch's own allocator is given to nobody else until copies from it are done.
         """
-        ready = torch.cuda.Event()
+        ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
         with torch.cuda.device(self._device), torch.cuda.stream(self._stream):
             moved = tuple(
                 tensor if tensor.is_cuda else tensor.pin_memory().to(self._device, non_blocking=True)
