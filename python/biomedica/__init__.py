@@ -6,7 +6,8 @@
     ['f1']
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
-document, `open` opens a dataset. The command `biomedica` has the same words.
+document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
+`index` writes the index files that remote shards need. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from biomedica import demo, train
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._extract import Progress, extract
+    from biomedica._index import Indexed, index
     from biomedica._read import Chunk, Reader, read
+    from biomedica._stream import Sample, Stream, stream
     from biomedica.dataset import Dataset, Problem, Report, open
+    from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
 
     __version__: str
@@ -40,23 +44,30 @@ __all__ = [
     "Chunk",
     "Dataset",
     "DatasetError",
+    "Indexed",
+    "Loader",
     "Merged",
     "Problem",
     "Progress",
     "Reader",
     "Report",
+    "Sample",
     "SourceError",
     "SourceNotFoundError",
+    "Stream",
     "TrainingError",
     "XmlError",
     "__version__",
     "build_profile",
     "demo",
     "extract",
+    "index",
+    "loader",
     "merge",
     "open",
     "parse_article",
     "read",
+    "stream",
     "train",
 ]
 
@@ -64,22 +75,29 @@ __all__ = [
 # A verb's module has a leading underscore: a submodule called `extract` would take the function's place here as soon
 # as anything imports it.
 _HOME = {
-    "REASONS": "_core",
-    "STAGES": "_core",
-    "STATUSES": "_core",
     "Chunk": "_read",
     "Dataset": "dataset",
+    "Indexed": "_index",
+    "Loader": "load.loader",
     "Merged": "train.merge",
     "Problem": "dataset",
     "Progress": "_extract",
+    "REASONS": "_core",
     "Reader": "_read",
     "Report": "dataset",
+    "STAGES": "_core",
+    "STATUSES": "_core",
+    "Sample": "_stream",
+    "Stream": "_stream",
     "build_profile": "_core",
     "extract": "_extract",
+    "index": "_index",
+    "loader": "load.loader",
     "merge": "train.merge",
     "open": "dataset",
     "parse_article": "_core",
     "read": "_read",
+    "stream": "_stream",
 }
 
 

@@ -3,8 +3,11 @@
 
 mod error;
 mod extract;
+mod index;
+mod interrupt;
 mod parse_article;
 mod read;
+mod stream;
 mod verify;
 
 /// Rust threads allocate what Python threads free; mimalloc is made for that.
@@ -19,9 +22,13 @@ mod core {
     #[pymodule_export]
     use super::extract::extract;
     #[pymodule_export]
+    use super::index::index;
+    #[pymodule_export]
     use super::parse_article::parse_article;
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
+    #[pymodule_export]
+    use super::stream::{Sample, Stream, stream};
     #[pymodule_export]
     use super::verify::verify;
 
