@@ -123,6 +123,16 @@ impl Decoder {
         Ok(failed)
     }
 
+    /// What of `bytes` becomes the output, if they are a JPEG as any decoder reads it: grey or of three colours of 8 bits,
+    /// coded by Huffman, and there to its end. Others are better left to this one.
+    pub fn jpeg_view(&self, bytes: &[u8], seed: u64) -> Option<View> {
+        let is_jpeg = crate::image::sniff(bytes) == Some(Format::Jpeg);
+        let header = is_jpeg.then(|| jpeg::Header::read(bytes).ok())?.filter(jpeg::Header::is_common)?;
+        let size = header.size();
+        check_size(size).and_then(|()| header.check_whole(bytes)).ok()?;
+        Some(view(header.turn().size(size), seed, &self.options))
+    }
+
     fn decode(&self, bytes: &[u8], seed: u64, out: &mut [f32], scratch: &mut Scratch) -> Result<()> {
         let format = sniff(bytes)?;
         if format == Format::Jpeg

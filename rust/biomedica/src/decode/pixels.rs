@@ -73,15 +73,12 @@ fn jpeg(bytes: &[u8]) -> Result<Picture> {
     let size = header.size();
     check_size(size)?;
     header.check_whole(bytes)?;
-    // Four channels without Adobe's marker are not inverted, as those with it are; `zune-jpeg` takes all to be.
-    let plain_cmyk = header.is_plain_cmyk();
-    let colour = if plain_cmyk { ColorSpace::CMYK } else { ColorSpace::RGB };
     let options = DecoderOptions::new_fast()
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(colour);
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let mut rgb = decoder.decode().map_err(|error| {
+    let rgb = decoder.decode().map_err(|error| {
         let reason = match error {
             DecodeErrors::Unsupported(_) => Reason::UnsupportedFormat,
             DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => Reason::Truncated,
@@ -89,13 +86,5 @@ fn jpeg(bytes: &[u8]) -> Result<Picture> {
         };
         Error::new(Stage::Image, reason, format!("JPEG: {error}"))
     })?;
-    if plain_cmyk {
-        rgb = rgb.chunks_exact(4).flat_map(|pixel| [0, 1, 2].map(|c| multiply(!pixel[c], !pixel[3]))).collect();
-    }
     Ok(Picture { rgb, size, turn: header.turn() })
-}
-
-/// Two shares of 255, multiplied and rounded.
-fn multiply(a: u8, b: u8) -> u8 {
-    u8::try_from((u32::from(a) * u32::from(b) + 127) / 255).unwrap_or(u8::MAX)
 }

@@ -130,9 +130,9 @@ impl<'a> Header<'a> {
         self.turn
     }
 
-    /// Whether it has four channels that are not inverted, as those of Adobe's programs are.
-    pub fn is_plain_cmyk(&self) -> bool {
-        self.count == 4 && self.adobe.is_none()
+    /// Whether any decoder can be expected to read it: sequential or progressive, of 8 bits, grey or three colours.
+    pub fn is_common(&self) -> bool {
+        matches!(self.process, 0xc0..=0xc2) && self.precision == 8 && matches!(self.count, 1 | 3)
     }
 
     /// What its colours mean, by libjpeg's rules.

@@ -1,0 +1,1 @@
+"""From samples to batches for training: decoding, tokens, captions, the loader."""
