@@ -123,7 +123,13 @@ def test_an_image_is_a_view_that_outlives_its_stream(shards: list[Path]) -> None
 def test_foreign_samples_need_no_caption_and_may_have_any_image(tmp_path: Path) -> None:
     shard = write_tar(
         tmp_path / "a.tar",
-        [("x/1.PNG", b"png"), ("x/1.cls", b"7"), ("x/2.seg.webp", b"webp"), ("x/3.txt", b"\xff caf\xc3\xa9"), ("x/3.tif", b"t")],
+        [
+            ("x/1.PNG", b"png"),
+            ("x/1.cls", b"7"),
+            ("x/2.seg.webp", b"webp"),
+            ("x/3.txt", b"\xff caf\xc3\xa9"),
+            ("x/3.tif", b"t"),
+        ],
     )
     one, two, three = bm.stream(shard, shuffle=False)
     assert (one.key, bytes(one.image), one.caption, one.metadata, one["cls"]) == ("x/1", b"png", "", {}, b"7")

@@ -1,6 +1,6 @@
 """The compiled core: reading, writing and checking in Rust."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType

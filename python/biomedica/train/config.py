@@ -61,10 +61,10 @@ class Config:
     selection: str | None = _option(None, "file of the keys of the samples to train on")
     val_selection: str | None = _option(None, "file of the keys of the samples to validate on")
     train_num_samples: int = _option(4096, "samples an epoch of synthetic data")
-    caption_choice: str | None = _option(None, "probabilities of texts, as caption=0.8,panels=0.1,mentions=0.1")
+    caption_choice: str | None = _option(None, "probabilities of texts, as caption=0.8,panel=0.1,mention=0.1")
     decoder: Literal["auto", "dali", "dali-cpu", "rust"] = _option("auto", "who decodes images")
     threads: int | None = _option(None, "threads that read and decode")
-    max_bad_fraction: float = _option(0.01, "share of samples that may be unreadable before the run ends")
+    max_bad_fraction: float = _option(0.05, "share of samples that may be unreadable before the run ends")
     # Model
     model: str = _option("ViT-B-32", "name in open_clip, `hf-hub:org/name`, `local-dir:path`, or a JSON file")
     pretrained: str | None = _option(

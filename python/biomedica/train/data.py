@@ -43,8 +43,8 @@ def loader(config: Config, model: torch.nn.Module, world: "World") -> "Loader":
         )
     import biomedica
 
-    options = {} if config.caption_choice is None else {"caption_choice": config.caption_choice}
-    made: Loader = biomedica.loader(
+    options: dict[str, Any] = {} if config.caption_choice is None else {"caption_choice": config.caption_choice}
+    made: Any = biomedica.loader(
         config.train_data,
         batch_size=config.batch_size,
         tokenizer=models.tokenizer_name(config),
@@ -61,7 +61,8 @@ def loader(config: Config, model: torch.nn.Module, world: "World") -> "Loader":
         max_bad_fraction=config.max_bad_fraction,
         **options,
     )
-    return made
+    ours: Loader = made
+    return ours
 
 
 def held_out(config: Config, model: torch.nn.Module) -> HeldOut:

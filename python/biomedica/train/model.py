@@ -7,7 +7,6 @@ the package's own (`models/*.json`: `biomedica-tiny` trains on a CPU in minutes)
 import difflib
 import logging
 import math
-import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,8 @@ import torch
 from biomedica.exceptions import TrainingError
 
 if TYPE_CHECKING:
+    import os
+
     from biomedica.train.config import Config
     from biomedica.train.distributed import World
 
