@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -98,11 +99,17 @@ def training(config: Config, world: World, loader: Any) -> Callable[[], None]:
 
 def open_clips(args: argparse.Namespace, device: str) -> dict[str, Any]:
     """Median images/s that `open_clip_train.main` logs, after the first lines."""
-    shards = sorted({*glob.glob(args.shards), *glob.glob(f"{args.shards}/shards/*/*.tar")})  # noqa: PTH207
+    pattern = f"{args.shards}/shards/*/*.tar" if Path(args.shards).is_dir() else args.shards
+    shards = sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern may be absolute
     names = {"fp32": "fp32", "bf16": "amp_bf16", "fp16": "amp"}
     with tempfile.TemporaryDirectory() as logs:
-        code = f"import open_clip; open_clip.add_model_config({str(model.BUILT_IN)!r}); "
-        code += "from open_clip_train.main import main; import sys; main(sys.argv[1:])"
+        # webdataset 1.0 ends each shard with a marker, which open_clip 3.3 takes for a sample and fails on.
+        code = f"""
+import functools, sys, open_clip, open_clip_train.data as data
+open_clip.add_model_config({str(model.BUILT_IN)!r})
+data.tar_file_expander = functools.partial(data.tar_file_expander, eof_value=None)
+from open_clip_train.main import main
+main(sys.argv[1:])"""
         given = [
             "--train-data",
             "::".join(shards),
@@ -137,7 +144,8 @@ def open_clips(args: argparse.Namespace, device: str) -> dict[str, Any]:
         if "Batch (t): " in line
     ]
     if done.returncode or len(rates) <= args.skip:
-        return {"error": (done.stderr.strip().splitlines() or ["no rates were logged"])[-1]}
+        lines = [line for line in done.stderr.splitlines() if "Error" in line]
+        return {"error": (lines or ["no rates were logged"])[-1]}
     return {"images_per_second": statistics.median(rates[args.skip :])}
 
 
