@@ -75,7 +75,7 @@ class Learned:
         return "\n".join(lines + [f"{name:<40} {value:7.1%}  {chance:7.1%}" for name, value, chance in rows])
 
 
-def learn(directory: Path, *, seed: int = 0, epochs: int = 30, output: Output | None = None) -> Learned:
+def learn(directory: Path, *, seed: int = 0, epochs: int = 24, output: Output | None = None) -> Learned:
     """Train on the demo in `directory` and judge the model; about two minutes on two cores.
 
     Args:
