@@ -31,8 +31,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: $(VENV)/.core-release $(VENV)/.extra-demo ## install into .venv, draw some hundred articles, extract them, print a summary
-	$(BIN)/biomedica demo $(DEMO_DIR)
+demo: $(VENV)/.core-release $(VENV)/.extra-demo $(VENV)/.extra-train ## install into .venv, draw some hundred articles, extract them, train a small model on them
+	$(BIN)/biomedica demo $(DEMO_DIR) --train
 
 .PHONY: test
 test: test-rust test-python ## run every test but the slow ones
@@ -51,6 +51,10 @@ test-rust: need-cargo ## run the core crate's tests and its documentation's exam
 .PHONY: test-python
 test-python: $(VENV)/.core-dev $(VENV)/.extra-dev ## run the Python tests and the examples of docstrings and README
 	$(BIN)/pytest
+
+.PHONY: test-gpu
+test-gpu: $(VENV)/.core-dev $(VENV)/.extra-dev ## run the tests that need a CUDA GPU
+	$(BIN)/pytest -m gpu --timeout 600
 
 .PHONY: bench
 bench: $(VENV)/.core-release $(VENV)/.extra-bench $(VENV)/.extra-demo ## measure against peers on this machine; BENCH='--help' lists options

@@ -14,7 +14,10 @@ import biomedica
 from harness import paper_way
 from harness.corpus import WORK, Corpus
 from harness.floors import floors
+from harness.loading import loader, tokens
 from harness.measure import Contender, Row, interleaved, medians, one_core, timed
+
+__all__ = ["arrow", "dataset", "imports", "jats", "loader", "memory", "tokens"]
 
 Measured: TypeAlias = tuple[list[Row], dict[str, list[float]]]
 

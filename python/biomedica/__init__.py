@@ -6,7 +6,8 @@
     ['f1']
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
-document, `open` opens a dataset. The command `biomedica` has the same words.
+document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
+`index` writes the index files that remote shards need. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -17,15 +18,20 @@ from biomedica.exceptions import (
     DatasetError,
     SourceError,
     SourceNotFoundError,
+    TrainingError,
     XmlError,
 )
 
 if TYPE_CHECKING:
-    from biomedica import demo
+    from biomedica import demo, train
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._extract import Progress, extract
+    from biomedica._index import Indexed, index
     from biomedica._read import Chunk, Reader, read
+    from biomedica._stream import Sample, Stream, stream
     from biomedica.dataset import Dataset, Problem, Report, open
+    from biomedica.load.loader import Loader, loader
+    from biomedica.train.merge import Merged, merge
 
     __version__: str
 
@@ -38,40 +44,60 @@ __all__ = [
     "Chunk",
     "Dataset",
     "DatasetError",
+    "Indexed",
+    "Loader",
+    "Merged",
     "Problem",
     "Progress",
     "Reader",
     "Report",
+    "Sample",
     "SourceError",
     "SourceNotFoundError",
+    "Stream",
+    "TrainingError",
     "XmlError",
     "__version__",
     "build_profile",
     "demo",
     "extract",
+    "index",
+    "loader",
+    "merge",
     "open",
     "parse_article",
     "read",
+    "stream",
+    "train",
 ]
 
 # Where each name lives. They are loaded when first used (PEP 562), so that `import biomedica` costs next to nothing.
 # A verb's module has a leading underscore: a submodule called `extract` would take the function's place here as soon
 # as anything imports it.
 _HOME = {
-    "REASONS": "_core",
-    "STAGES": "_core",
-    "STATUSES": "_core",
     "Chunk": "_read",
     "Dataset": "dataset",
+    "Indexed": "_index",
+    "Loader": "load.loader",
+    "Merged": "train.merge",
     "Problem": "dataset",
     "Progress": "_extract",
+    "REASONS": "_core",
     "Reader": "_read",
     "Report": "dataset",
+    "STAGES": "_core",
+    "STATUSES": "_core",
+    "Sample": "_stream",
+    "Stream": "_stream",
     "build_profile": "_core",
     "extract": "_extract",
+    "index": "_index",
+    "loader": "load.loader",
+    "merge": "train.merge",
     "open": "dataset",
     "parse_article": "_core",
     "read": "_read",
+    "stream": "_stream",
 }
 
 
@@ -81,8 +107,8 @@ def __getattr__(name: str) -> object:
     value: object
     if name in _HOME:
         value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    elif name == "demo":
-        value = import_module(f"{__name__}.demo")
+    elif name in {"demo", "train"}:  # packages with functions of their own: `demo.make`, `train.train`
+        value = import_module(f"{__name__}.{name}")
     elif name == "__version__":
         value = metadata.version(__name__)
     else:

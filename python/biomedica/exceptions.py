@@ -13,6 +13,7 @@ __all__ = [
     "DatasetError",
     "SourceError",
     "SourceNotFoundError",
+    "TrainingError",
     "XmlError",
 ]
 
@@ -53,3 +54,7 @@ class XmlError(BiomedicaError):
 
 class DatasetError(BiomedicaError):
     """A dataset cannot be written or opened: full disk, other options than before, or files that do not fit."""
+
+
+class TrainingError(BiomedicaError):
+    """A training run cannot begin or go on: weights that cannot be had, a checkpoint that does not fit, a loss that is no number."""

@@ -1,7 +1,8 @@
 """Make a synthetic corpus of article packages and extract it: a first dataset without any download.
 
 The face of `biomedica.demo.make`: packages go to DIR/packages, the dataset to DIR/dataset. The same seed gives the same
-bytes each time; some packages are broken on purpose.
+bytes each time; some packages are broken on purpose. `--train` goes on to train a small CLIP model on the dataset (about two
+minutes on two cores) and prints recall and zero-shot accuracy on articles that were held out, beside chance.
 """
 
 import argparse
@@ -25,6 +26,9 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--articles", type=positive, default=200, metavar="N", help="articles to make (default: %(default)s)"
     )
     parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of the drawings (default: %(default)s)")
+    parser.add_argument(
+        "--train", action="store_true", help="then train a small model and judge it on held-out articles"
+    )
     add_threads(parser)
 
 
@@ -36,4 +40,12 @@ def run(args: argparse.Namespace, output: "Output") -> int:
         "drawing", {"directory": str(args.directory)}, f"drawing {args.articles:,} articles into {args.directory}"
     )
     packages = biomedica.demo.make(args.directory, articles=args.articles, seed=args.seed)
-    return extract.extract([packages], args.directory / "dataset", output, threads=args.threads)
+    code = extract.extract([packages], args.directory / "dataset", output, threads=args.threads)
+    if code or not args.train:
+        return code
+    from biomedica.demo.learn import learn
+
+    learned = learn(args.directory, seed=args.seed, output=output)
+    values = {"directory": str(learned.directory), "loss_plot": str(learned.loss_plot), **learned.metrics}
+    output.result("learned", values, f"{learned.table()}\nloss plot: {learned.loss_plot}")
+    return 0

@@ -4,7 +4,7 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from biomedica.cli import demo, extract, stats, verify
+from biomedica.cli import demo, extract, index, merge, stats, train, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,15 @@ class Verb(Protocol):
         """Do the work; return the exit code."""
 
 
-VERBS: dict[str, Verb] = {"demo": demo, "extract": extract, "stats": stats, "verify": verify}
+VERBS: dict[str, Verb] = {
+    "demo": demo,
+    "extract": extract,
+    "index": index,
+    "merge": merge,
+    "stats": stats,
+    "train": train,
+    "verify": verify,
+}
 
 
 class _Version(argparse.Action):

@@ -1,10 +1,14 @@
 //! Python bindings of the `biomedica` crate: argument checks, the release of the GIL, errors, and the hand-over of
 //! Arrow data. What they do is in the crate.
 
+mod decode;
 mod error;
 mod extract;
+mod index;
+mod interrupt;
 mod parse_article;
 mod read;
+mod stream;
 mod verify;
 
 /// Rust threads allocate what Python threads free; mimalloc is made for that.
@@ -17,11 +21,17 @@ mod core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use super::decode::Decoder;
+    #[pymodule_export]
     use super::extract::extract;
+    #[pymodule_export]
+    use super::index::index;
     #[pymodule_export]
     use super::parse_article::parse_article;
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
+    #[pymodule_export]
+    use super::stream::{Sample, Stream, stream};
     #[pymodule_export]
     use super::verify::verify;
 

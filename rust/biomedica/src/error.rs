@@ -113,6 +113,7 @@ words! {
 /// What happened, where, and in which step.
 ///
 /// `Display` reads `source: member: at byte N: reason: detail`, leaving out what is not known.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
 #[derive(Clone)]

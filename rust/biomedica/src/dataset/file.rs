@@ -150,7 +150,7 @@ impl Sealed {
 }
 
 /// Writes a whole small file at once, and its directory entry.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut output = Output::create(path)?;
     at(path, output.write_all(bytes))?;
     output.seal()?.publish()?;

@@ -4,7 +4,7 @@
 //! [`Writer`] takes what they give, in order, and publishes part after part. What is done already is left out, so that
 //! a run that was killed goes on where it was.
 
-mod file;
+pub(crate) mod file;
 mod manifest;
 mod options;
 mod part;

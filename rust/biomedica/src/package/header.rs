@@ -1,11 +1,11 @@
 //! One tar header block: ustar, GNU and old V7 tars, with the PAX records that may stand before it.
 
 /// Headers and the padding of members come in blocks of this size.
-pub(super) const BLOCK: usize = 512;
+pub(crate) const BLOCK: usize = 512;
 
 /// What follows a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     File,
     Directory,
     /// GNU: the name of the next member.
@@ -23,23 +23,23 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug)]
-pub(super) struct Header {
-    pub(super) kind: Kind,
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
     /// As written, prefix and all.
-    pub(super) name: Vec<u8>,
-    pub(super) size: u64,
+    pub(crate) name: Vec<u8>,
+    pub(crate) size: u64,
     /// An old GNU sparse file whose map goes on in the next block.
-    pub(super) is_extended: bool,
+    pub(crate) is_extended: bool,
 }
 
 impl Header {
     /// Whether the map of a sparse file goes on after `block`, itself such a continuation.
-    pub(super) fn is_map_extended(block: &[u8; BLOCK]) -> bool {
+    pub(crate) fn is_map_extended(block: &[u8; BLOCK]) -> bool {
         field(block, 504, 1) != b"\0"
     }
 
     /// Reads a block; none for a block of zeros. What is wrong with it otherwise is said in words.
-    pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Option<Self>, &'static str> {
+    pub(crate) fn parse(block: &[u8; BLOCK]) -> Result<Option<Self>, &'static str> {
         if block.iter().all(|&byte| byte == 0) {
             return Ok(None);
         }
@@ -85,7 +85,7 @@ fn field(block: &[u8; BLOCK], at: usize, len: usize) -> &[u8] {
 }
 
 /// Up to the first NUL.
-pub(super) fn text(field: &[u8]) -> &[u8] {
+pub(crate) fn text(field: &[u8]) -> &[u8] {
     field.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
@@ -104,15 +104,15 @@ fn number(field: &[u8]) -> Option<u64> {
 
 /// The PAX records that matter here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Pax {
-    pub(super) path: Option<Vec<u8>>,
-    pub(super) size: Option<u64>,
-    pub(super) sparse: bool,
+pub(crate) struct Pax {
+    pub(crate) path: Option<Vec<u8>>,
+    pub(crate) size: Option<u64>,
+    pub(crate) sparse: bool,
 }
 
 impl Pax {
     /// Adds the records of `body` (`length key=value\n` each); none when they are not of this form.
-    pub(super) fn read(&mut self, mut body: &[u8]) -> Option<()> {
+    pub(crate) fn read(&mut self, mut body: &[u8]) -> Option<()> {
         while body.first().is_some_and(|&byte| byte != 0) {
             let blank = body.iter().take(20).position(|&byte| byte == b' ')?;
             let len: usize = decimal(body.get(..blank)?)?.try_into().ok()?;

@@ -9,7 +9,7 @@ mod archive;
 mod directory;
 mod file;
 mod group;
-mod header;
+pub(crate) mod header;
 mod inflate;
 mod pool;
 mod report;

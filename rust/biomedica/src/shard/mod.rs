@@ -2,4 +2,4 @@
 
 mod tar;
 
-pub use tar::{BLOCK, Tar};
+pub use tar::{BLOCK, Tar, header_bytes};

@@ -30,9 +30,7 @@ impl<W: Write> Tar<W> {
 
     /// Where the bytes of the next member will begin if it is called `name`.
     pub fn next_offset(&self, name: &str) -> u64 {
-        self.position
-            + name_record(name).map_or(0, |record| (BLOCK + record.len() + padding(record.len())) as u64)
-            + BLOCK as u64
+        self.position + header_bytes(name)
     }
 
     /// Writes a member and returns where its bytes begin.
@@ -67,6 +65,12 @@ impl<W: Write> Tar<W> {
         self.position += bytes.len() as u64;
         Ok(())
     }
+}
+
+/// Bytes that the headers of a member called `name` take up before its own.
+pub fn header_bytes(name: &str) -> u64 {
+    let record = name_record(name).map_or(0, |record| BLOCK + record.len() + padding(record.len()));
+    (record + BLOCK) as u64
 }
 
 fn padding(len: usize) -> usize {

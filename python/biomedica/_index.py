@@ -1,0 +1,78 @@
+"""`index`: index files beside shards, so that any sample of them is one read away."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from biomedica import _core
+from biomedica._locations import expand
+from biomedica._sources import StrPath
+from biomedica.exceptions import BiomedicaError, SourceNotFoundError
+
+__all__ = ["Indexed", "index"]
+
+
+class Indexed(NamedTuple):
+    """What came of indexing one shard."""
+
+    shard: str
+    index: str
+    """The index file, beside the shard: `a.tar` has `a.idx`."""
+    samples: int | None
+    """Samples in the new index; None when one was there already, or the shard has no sample that can be read."""
+    problem: BiomedicaError | None
+    """What is wrong with the shard. What comes before it is indexed."""
+
+
+def index(
+    shards: StrPath | Sequence[StrPath],
+    *,
+    force: bool = False,
+    threads: int | None = None,
+    progress: Callable[[int, int, int], object] | None = None,
+) -> list[Indexed]:
+    """Write an index file beside each WebDataset shard, in the format that DALI's `wds2idx` writes (v1.2).
+
+    Only headers are read. An index appears whole or not at all. A shard whose index is not older than itself is left as
+    it is. Streams of local shards do without; remote shards need one to be read at random, by several ranks, or resumed
+    at once, so that shards are indexed before they are uploaded.
+
+    Args:
+        shards: Shards, globs, brace lists, directories with `.tar` files in them at any depth, or several of these.
+        force: Write all indexes anew.
+        threads: Threads; as many as there are cores when not given.
+        progress: Called about ten times a second, and at the end, with the numbers of shards done, of all shards, and of
+            samples found. What it raises ends the work; indexes that are written stay.
+
+    Returns:
+        What came of each shard, in order.
+
+    Raises:
+        SourceNotFoundError: A glob matches nothing, or a directory has no shard.
+        ValueError: No shard is named.
+
+    Example:
+        >>> import biomedica as bm
+        >>> bm.index("shards/{000..012}.tar")  # doctest: +SKIP
+        [Indexed(shard='shards/000.tar', index='shards/000.idx', samples=10000, problem=None), ...]
+    """
+    names = [name for location in expand(shards).locations for name in _tars(location)]
+    show: Callable[[int, int], object] | None = None
+    if progress is not None:
+        callback = progress
+
+        def show(done: int, samples: int) -> object:
+            return callback(done, len(names), samples)
+
+    rows = _core.index(names, force=force, threads=threads, progress=show)
+    return [Indexed(name, *row) for name, row in zip(names, rows, strict=True)]
+
+
+def _tars(location: str) -> list[str]:
+    path = Path(location)
+    if not path.is_dir():
+        return [location]
+    found = sorted(str(shard) for shard in path.rglob("*.tar"))
+    if not found:
+        raise SourceNotFoundError(f"{location}: no .tar file in this directory")
+    return found

@@ -1,0 +1,124 @@
+"""`stream`: samples of shards in a seeded order that resumes at any place."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from biomedica import _core
+from biomedica._core import Sample, Stream
+from biomedica._locations import expand
+from biomedica._sources import StrPath
+
+__all__ = ["Sample", "Stream", "stream"]
+
+Shards: TypeAlias = StrPath | Sequence[StrPath]
+"""A dataset, shards, globs and brace lists."""
+
+
+def stream(
+    source: Shards | Mapping[StrPath, float],
+    *,
+    seed: int = 0,
+    shuffle: bool = True,
+    rank: int = 0,
+    world_size: int = 1,
+    epoch: int = 0,
+    drop_last: bool = False,
+    pad: bool = False,
+    lanes: int = 64,
+    block: int = 16,
+    window: int = 64,
+    subset: str | Sequence[str] | None = None,
+    selection: StrPath | Iterable[str] | None = None,
+    threads: int | None = None,
+    read_ahead: int = 64 << 20,
+    keep: int = 1 << 30,
+    max_bad_fraction: float = 0.05,
+) -> Stream:
+    """Stream the samples of shards, each once an epoch over all ranks, in an order that depends on the seed alone.
+
+    Threads of the core read ahead; no process is started. Where samples lie is known from a dataset's tables, from
+    index files (`biomedica index`, or DALI's `wds2idx`), or from the headers of local tars, which are read when the
+    stream is opened. The order is a pure function of seed, epoch and samples, so that a state of a few numbers resumes
+    at the next sample exactly, at once, with any number of ranks, threads and samples a batch.
+
+    Order: runs of `block` neighbouring samples are permuted over the whole epoch and dealt to `lanes` lanes; in each
+    lane, every `window` samples are permuted. The epoch takes from the lanes in turn, and ranks take turns too.
+
+    A sample that cannot be read is replaced by the next of its lane, counted (`stats["bad_samples"]`) and kept with
+    shard, member and offset in `problems`. A shard that is cut gives its whole samples.
+
+    Args:
+        source: A dataset's directory; a shard, a glob, a brace list such as `shards/{000..012}.tar`, or several of
+            these; or a mapping of such sources to weights, by which a mixture is drawn. A mixture's epoch has as many
+            samples as all sources together; each source comes pass after pass, whole.
+        seed: Of the order.
+        shuffle: Else samples come as they lie in their shards.
+        rank: The number of this process.
+        world_size: The number of processes; it divides `lanes`.
+        epoch: The first epoch.
+        drop_last: Leave out the last samples of an epoch if they are no multiple of `world_size`.
+        pad: Instead repeat the first ones. By default some ranks have a sample more than others.
+        lanes: Lanes of the order.
+        block: Samples that stay near each other; of remote shards, what one request fetches.
+        window: Samples of a lane that are permuted among themselves.
+        subset: Of a dataset, only these licence subsets (`commercial`, `noncommercial`, `other`).
+        selection: Only these samples: ids (`image_id`; of other shards, the key without its directories), a Parquet
+            file with a column `image_id`, or a text file with an id a line.
+        threads: Threads that read; by default up to 4 for local shards, 32 for remote ones.
+        read_ahead: Bytes of samples that may wait to be taken.
+        keep: Bytes of remote shards that may be kept because they are needed soon.
+        max_bad_fraction: The stream ends with an error when more than this share of its samples (of the first
+            thousand, while there are fewer) is bad.
+
+    Returns:
+        An iterable of `Sample`s. One `iter()` is the rest of an epoch; the next is the next epoch.
+
+    Raises:
+        SourceNotFoundError: A shard or dataset is not there, or a remote shard has no index.
+        SourceError: No sample can be read, a table or index is damaged, or too many samples are bad.
+        ValueError: An argument makes no sense.
+
+    Example:
+        >>> import biomedica as bm
+        >>> for sample in bm.stream("dataset/", subset="commercial", seed=1):  # doctest: +SKIP
+        ...     print(sample.key, len(sample.image), sample.caption)
+    """
+    if drop_last and pad:
+        raise ValueError("drop_last and pad exclude each other")
+    weights = source if isinstance(source, Mapping) else None
+    sources = [(expand(one).locations, weight) for one, weight in weights.items()] if weights is not None else None
+    if sources is None:
+        assert not isinstance(source, Mapping)  # noqa: S101 - for the type checker
+        sources = [(expand(source).locations, 1.0)]
+    return _core.stream(
+        sources,
+        seed=seed,
+        shuffle=shuffle,
+        rank=rank,
+        world_size=world_size,
+        epoch=epoch,
+        remainder="drop" if drop_last else "pad" if pad else "keep",
+        lanes=lanes,
+        block=block,
+        window=window,
+        subsets=[subset] if isinstance(subset, str) else None if subset is None else list(subset),
+        selection=None if selection is None else _ids(selection),
+        threads=threads,
+        read_ahead=read_ahead,
+        keep=keep,
+        max_bad_fraction=max_bad_fraction,
+    )
+
+
+def _ids(selection: StrPath | Iterable[str]) -> list[str]:
+    if not isinstance(selection, str | os.PathLike):
+        return [str(key) for key in selection]
+    path = Path(selection)
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        ids: list[str] = pq.read_table(path, columns=["image_id"])["image_id"].to_pylist()
+        return ids
+    return path.read_text(encoding="utf-8").split()

@@ -1,0 +1,445 @@
+"""`loader`: batches of images and tokens from shards, resumable to the sample.
+
+The stream reads ahead in threads of the core; one thread of Python takes samples from it, has their images decoded (by
+threads of the core, or by DALI), makes tokens of their captions and keeps a few batches ready. It spends nearly all of
+its time without the GIL, so that a training step in the main thread goes on meanwhile.
+
+Each crop and each choice of a caption depends on seed, epoch and the sample's turn alone. A state is therefore the
+stream's: a batch size, a number of threads or of processes is no part of it.
+"""
+
+import time
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
+
+import torch
+
+from biomedica._stream import stream as open_stream
+from biomedica.load.ahead import Ahead
+from biomedica.load.captions import KINDS, Captions
+from biomedica.load.device import CudaDevice, Device, HostDevice, Moved
+from biomedica.load.pixels import HostMemory, Pixels, RustPixels, choose_decoder, decoding_threads
+from biomedica.load.seeds import CROP, seed_of
+from biomedica.load.tokenize import AnyTokenizer, Tokenizer, get_tokenizer
+from biomedica.load.transform import OPENAI_MEAN, OPENAI_STD, Transform
+
+if TYPE_CHECKING:
+    from biomedica._sources import StrPath
+
+__all__ = ["Loader", "loader"]
+
+Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor | list[str]]
+
+
+S = TypeVar("S", bound="Sample")
+
+
+class Sample(Protocol):
+    """What is asked of a sample; `biomedica.stream` has it."""
+
+    @property
+    def image(self) -> memoryview: ...
+    @property
+    def caption(self) -> str: ...
+    @property
+    def metadata(self) -> dict[str, Any]: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+
+
+class Stream(Protocol[S]):
+    """What is asked of a stream; `biomedica.stream` has it."""
+
+    def __iter__(self) -> Iterator[S]: ...
+    def __len__(self) -> int: ...
+    def next_batch(self, count: int) -> list[S]: ...
+    def replacement(self, sample: S, reason: str) -> S | None: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def set_epoch(self, epoch: int) -> None: ...
+    def close(self) -> None: ...
+    @property
+    def stats(self) -> dict[str, Any]: ...
+    @property
+    def problems(self) -> Sequence[Exception]: ...
+
+
+def loader(
+    source: "StrPath | Sequence[StrPath] | Mapping[StrPath, float]",
+    *,
+    batch_size: int,
+    image_size: int = 224,
+    decoder: str = "auto",
+    tokenizer: AnyTokenizer | None = "ViT-B-32",
+    context_length: int | None = None,
+    caption_choice: str | Mapping[str, float] = "caption=1",
+    train: bool = True,
+    seed: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    scale: tuple[float, float] = (0.9, 1.0),
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    mean: tuple[float, float, float] = OPENAI_MEAN,
+    std: tuple[float, float, float] = OPENAI_STD,
+    interpolation: str = "bicubic",
+    fit: str = "shortest",
+    flip: bool = False,
+    preprocess_cfg: Mapping[str, Any] | None = None,
+    threads: int | None = None,
+    prefetch: int = 2,
+    device: torch.device | str | None = None,
+    subset: str | Sequence[str] | None = None,
+    selection: "StrPath | Iterable[str] | None" = None,
+    max_bad_fraction: float = 0.05,
+    stream_options: Mapping[str, Any] | None = None,
+) -> "Loader":
+    """Load batches of images and tokens for a model of open_clip.
+
+    A sample whose image cannot be decoded is replaced by the next of its lane that can, as one that cannot be read is;
+    `stats["bad_samples"]` counts both, `problems` has shard, member and offset.
+
+    Args:
+        source: What `biomedica.stream` takes: a dataset, shards, globs, brace lists, or a mapping of these to weights.
+        batch_size: Samples a batch, of this process.
+        image_size: Width and height of the images.
+        decoder: `rust` decodes on the CPU, `dali` on the GPU, `dali-cpu` by DALI on the CPU; `auto` is `dali` where
+            there is a CUDA device and DALI is installed, else `rust`.
+        tokenizer: The model whose tokenizer it is, as `open_clip.get_tokenizer` takes it; or a callable from texts to
+            ids; or None: then batches have the captions themselves.
+        context_length: Tokens a caption has at most, if not what the tokenizer says.
+        caption_choice: Probabilities of the texts that stand for an image: its `caption`, one of its `panel`s, or a
+            `mention` in the article; such as `caption=0.8,mention=0.2`. A sample without the kind gives its caption.
+        train: Samples shuffled, random crops, whole batches only; every process has as many samples. Else every sample
+            once and in order, whole images resized and cropped at their centre, and a last batch that may be short; one
+            process may have a sample more than another.
+        seed: Of the order, of crops and of caption choices.
+        rank: The number of this process.
+        world_size: The number of processes.
+        scale: Share of the area that a random crop has.
+        ratio: Width over height of a random crop.
+        mean: Of each channel.
+        std: Of each channel.
+        interpolation: `bicubic` or `bilinear`.
+        fit: Outside training: what fills the square, the image's `shortest` or `longest` side, or both (`squash`).
+        flip: Mirror every other image in training.
+        preprocess_cfg: Of a model (`model.visual.preprocess_cfg`): its size, mean, standard deviation, interpolation
+            and fit stand in place of those above.
+        threads: Threads that decode; this process's share of the cores when not given.
+        prefetch: Batches that are kept ready.
+        device: Where batches go; the current CUDA device where there is one, else they stay in host memory.
+        subset: Of a dataset, only these licence subsets.
+        selection: Only these samples.
+        max_bad_fraction: More bad samples than this share end the run.
+        stream_options: Others of `biomedica.stream`: `lanes`, `block`, `window`, `read_ahead`, `keep`.
+
+    Returns:
+        An iterable of (images, tokens): float32 [batch, 3, size, size] and int64 [batch, context length].
+
+    Raises:
+        SourceNotFoundError: There is no such source.
+        ValueError: An argument makes no sense.
+        ModuleNotFoundError: open_clip, `tokenizers` or DALI is missing; the message says which extra has it.
+
+    Example:
+        >>> import biomedica as bm
+        >>> batches = bm.loader("dataset/", batch_size=256, seed=1)  # doctest: +SKIP
+        >>> for images, tokens in batches:  # doctest: +SKIP
+        ...     loss = step(model, images, tokens)
+    """
+    for name, value in (("batch_size", batch_size), ("prefetch", prefetch)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}, but must be 1 or more")
+    transform = Transform(
+        image_size=image_size, train=train, scale=scale, ratio=ratio, mean=mean, std=std,
+        interpolation=interpolation, fit=fit, flip=flip and train,
+    )  # fmt: skip
+    if preprocess_cfg is not None:
+        transform = transform.with_config(preprocess_cfg)
+    where = _device(device)
+    chosen = choose_decoder(decoder)
+    pixels = _pixels(chosen, transform, batch_size, decoding_threads(threads), prefetch, where)
+    tokens = None if tokenizer is None else get_tokenizer(tokenizer, context_length=context_length)
+    captions = Captions(caption_choice)
+    stream: Stream[Any] = open_stream(
+        source, seed=seed, shuffle=train, rank=rank, world_size=world_size, drop_last=train,
+        subset=subset, selection=selection, max_bad_fraction=max_bad_fraction, **(stream_options or {}),
+    )  # fmt: skip
+    mover = CudaDevice(where) if where.type == "cuda" else HostDevice()
+    return Loader(
+        Work(stream, pixels, tokens, captions, mover, batch_size, whole=train, world_size=world_size), prefetch
+    )
+
+
+class Loader:
+    """Batches of a stream, made ahead; `biomedica.loader` makes one. Not for several threads at once.
+
+    One `iter()` is the rest of an epoch, or the next epoch when that one is over. A loop that is left early can be taken
+    up again: nothing that was made ahead is lost or repeated.
+    """
+
+    def __init__(self, work: "Work[Any]", prefetch: int) -> None:
+        self._work = work
+        self._prefetch = prefetch
+        self._progress = _Progress(work.stream.state_dict())
+        self._epoch: weakref.ref[_Epoch] | None = None
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch.
+
+        Raises:
+            TypeError: It is not known: the shards have no index.
+        """
+        samples, size = len(self._work.stream), self._work.batch_size
+        return samples // size if self._work.whole else -(-samples // size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The rest of the epoch; the next epoch, if this one is over."""
+        if self._is_closed:
+            raise ValueError("this loader is closed; call biomedica.loader again")
+        self._stop()
+        if self._progress.is_over:
+            iter(self._work.stream)  # begins the next epoch
+            self._stand_at(self._work.stream.state_dict())
+        batches = self._work.batches(self._progress.state)
+        epoch = _Epoch(self._progress, Ahead(batches, self._prefetch, name="biomedica.loader"))
+        self._epoch = weakref.ref(epoch)
+        return epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands after the last batch that was handed out, whatever was made ahead: a few numbers.
+
+        It can be loaded with another batch size, and with another number of processes and threads.
+        """
+        return dict(self._progress.state)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where a state was taken. Its seed holds from now on.
+
+        Raises:
+            ValueError: It is the state of other shards, or none.
+        """
+        self._stop()
+        self._work.stream.load_state_dict(dict(state))
+        self._stand_at(dict(state))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the beginning of an epoch; within the one at hand it stays where it is."""
+        self._stop()
+        if epoch != self._progress.state["epoch"] or self._progress.is_over:
+            self._work.stream.set_epoch(epoch)
+            self._stand_at(self._work.stream.state_dict())
+
+    @property
+    def stats(self) -> dict[str, float]:
+        """Counts of the batches handed out since it was made.
+
+        Returns:
+            `wait_seconds` in which a batch was wanted and none was ready; `samples`; `bad_samples` that were replaced;
+            `captions` and, of them, `truncated_captions`; `from_caption`, `from_panel` and `from_mention`.
+        """
+        names = ("samples", "bad_samples", "captions", "truncated_captions", *(f"from_{kind}" for kind in KINDS))
+        return {"wait_seconds": self._progress.waited, **{name: self._progress.counts[name] for name in names}}
+
+    @property
+    def problems(self) -> tuple[Exception, ...]:
+        """Samples that could not be used, as errors with shard, member and offset; those of batches made ahead too."""
+        return tuple(self._work.stream.problems)
+
+    def close(self) -> None:
+        """End its thread, and those of the stream."""
+        self._is_closed = True
+        self._end_epoch()
+        self._work.stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _stand_at(self, state: dict[str, Any]) -> None:
+        self._progress.state = state
+        self._progress.is_over = False
+
+    def _stop(self) -> None:
+        """End the epoch at hand, and set the stream back to the last batch that was handed out."""
+        if self._epoch is None:
+            return
+        self._end_epoch()
+        if not self._progress.is_over:
+            self._work.stream.load_state_dict(self._progress.state)
+
+    def _end_epoch(self) -> None:
+        # An iterator that was dropped has ended its thread by itself.
+        epoch = self._epoch() if self._epoch is not None else None
+        if epoch is not None:
+            epoch.close()
+        self._epoch = None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What was handed out: shared by a loader and the epoch it is in."""
+
+    state: dict[str, Any]
+    is_over: bool = False
+    waited: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+class _Epoch:
+    """The batches of an epoch, or of what is left of it."""
+
+    def __init__(self, progress: _Progress, ahead: "Ahead[_Made]") -> None:
+        self._progress = progress
+        self._ahead = ahead
+        self.close = weakref.finalize(self, ahead.close)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        progress = self._progress
+        begin = time.perf_counter()
+        try:
+            made = next(self._ahead)
+        except BaseException:
+            # An error of the thread, or Ctrl-C: nothing comes after it.
+            self.close()
+            raise
+        finally:
+            progress.waited += time.perf_counter() - begin
+        progress.state = made.state
+        progress.counts.update(made.counts)
+        batch = made.batch()
+        if batch is None:
+            progress.is_over = True
+            self.close()
+            raise StopIteration
+        return batch
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A batch, and where the stream is after it; an epoch ends with one that has no batch."""
+
+    state: dict[str, Any]
+    moved: Moved | None = None
+    captions: list[str] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def batch(self) -> Batch | None:
+        if self.moved is None:
+            return None
+        images, *tokens = self.moved.take()
+        return images, tokens[0] if self.captions is None else self.captions
+
+
+class Work(Generic[S]):
+    """How samples become batches: all that the thread of an epoch needs, and nothing of `Loader`, which may be dropped."""
+
+    def __init__(
+        self,
+        stream: Stream[S],
+        pixels: Pixels,
+        tokenizer: Tokenizer | None,
+        captions: Captions,
+        device: Device,
+        batch_size: int,
+        *,
+        whole: bool,
+        world_size: int,
+    ) -> None:
+        self.stream = stream
+        self.batch_size = batch_size
+        self.whole = whole
+        self._pixels = pixels
+        self._tokenizer = tokenizer
+        self._captions = captions
+        self._device = device
+        self._world_size = world_size
+
+    def batches(self, state: Mapping[str, Any]) -> Iterator[_Made]:
+        """The batches that follow a state to the end of its epoch."""
+        seed, epoch, position = (int(state[name]) for name in ("seed", "epoch", "position"))
+        bad_samples = self.stream.stats["bad_samples"]
+        is_over = False
+        while not is_over:
+            samples = self.stream.next_batch(self.batch_size)
+            position += len(samples) * self._world_size
+            is_over = len(samples) < self.batch_size
+            made = None
+            if samples and not (is_over and self.whole):
+                images, samples = self._decoded(samples, seed)
+                is_over = len(samples) < self.batch_size
+                bad_samples, before = self.stream.stats["bad_samples"], bad_samples
+                if samples and not (is_over and self.whole):
+                    made = self._made(images, samples, seed, bad_samples - before)
+            after = self.stream.state_dict()
+            if after["epoch"] != epoch and self.whole and "cursor" not in after:
+                # After an epoch's last sample a stream stands at the beginning of the next. A loader stands at the end
+                # of this one until it is asked for the next, so that its epoch is that of the last batch. (A stream
+                # without an index, which has a cursor, does not know where that end is.)
+                after |= {"epoch": epoch, "position": position}
+            if made is not None:
+                yield replace(made, state=after)
+            if is_over:
+                yield _Made(after)
+
+    def _decoded(self, samples: Sequence[S], seed: int) -> tuple[torch.Tensor, list[S]]:
+        """Images, and their samples: those whose image cannot be decoded are replaced, or left out at a stream's end."""
+        images, bad = self._decode(samples, seed)
+        chosen: list[S | None] = list(samples)
+        while bad:
+            stand_ins = {place: self.stream.replacement(sample, why) for place, why in bad if (sample := chosen[place])}
+            for place, stand_in in stand_ins.items():
+                chosen[place] = stand_in
+            again = {place: stand_in for place, stand_in in stand_ins.items() if stand_in is not None}
+            if not again:
+                break
+            places = list(again)
+            repaired, still_bad = self._decode(list(again.values()), seed)
+            images[places] = repaired
+            bad = [(places[place], why) for place, why in still_bad]
+        kept = [sample for sample in chosen if sample is not None]
+        if len(kept) < len(chosen):
+            images = images[[place for place, sample in enumerate(chosen) if sample is not None]]
+        return images, kept
+
+    def _decode(self, samples: Sequence[S], seed: int) -> tuple[torch.Tensor, list[tuple[int, str]]]:
+        # What replaces a sample has its turn, and so its crop.
+        seeds = [seed_of(CROP, seed, sample.epoch, sample.position) for sample in samples]
+        return self._pixels.decode([sample.image for sample in samples], seeds)
+
+    def _made(self, images: torch.Tensor, samples: Sequence[S], seed: int, bad_samples: int) -> _Made:
+        chosen = [self._captions.choose(sample, seed, sample.epoch, sample.position) for sample in samples]
+        texts = [text for text, _ in chosen]
+        counts = Counter(f"from_{kind}" for _, kind in chosen)
+        counts |= Counter(samples=len(samples), captions=len(samples), bad_samples=bad_samples)
+        if self._tokenizer is None:
+            return _Made({}, self._device.move(images), texts, counts)
+        tokens = self._tokenizer.encode(texts)
+        if tokens.truncated is not None:
+            counts["truncated_captions"] = int(tokens.truncated.sum())
+        return _Made({}, self._device.move(images, torch.from_numpy(tokens.ids)), None, counts)
+
+
+def _device(device: torch.device | str | None) -> torch.device:
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    where = torch.device(device)
+    return torch.device("cuda", torch.cuda.current_device()) if str(where) == "cuda" else where
+
+
+def _pixels(
+    decoder: str, transform: Transform, batch_size: int, threads: int, prefetch: int, where: torch.device
+) -> Pixels:
+    # Batches that are ready, the one that is being made, the one in use and the one before it.
+    memory = HostMemory(batch_size, transform.image_size, keep=prefetch + 3, pinned=where.type == "cuda")
+    return RustPixels(transform, threads, memory)

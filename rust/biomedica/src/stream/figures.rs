@@ -1,0 +1,107 @@
+//! The samples of a dataset, whose tables say already where every image lies: nothing is scanned.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde::Deserialize;
+
+use super::catalog::{Selection, Shard};
+use crate::dataset::{DatasetRecord, FORMAT, PartRecord};
+use crate::error::{Error, Reason, Result, Stage};
+use crate::image::Format;
+use crate::shard::{BLOCK, header_bytes};
+
+/// Whether a dataset lies at this path.
+pub(super) fn is_dataset(location: &str) -> bool {
+    Path::new(location).join("dataset.json").is_file()
+}
+
+/// The records of a dataset's parts.
+pub(super) fn parts(root: &Path) -> Result<Vec<PartRecord>> {
+    let dataset: DatasetRecord = record(&root.join("dataset.json"))?;
+    if dataset.format != FORMAT {
+        let detail = format!("a dataset of format {}; this version knows {FORMAT}", dataset.format);
+        return Err(Error::new(Stage::Open, Reason::Mismatch, detail).at_path(root));
+    }
+    dataset.parts.iter().map(|part| record(&root.join(&part.path))).collect()
+}
+
+fn record<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
+    let bytes = fs::read(path).map_err(|e| Error::io(Stage::Open, &e).at_path(path))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| Error::new(Stage::Open, Reason::Corrupt, format!("not a record of a dataset: {e}")).at_path(path))
+}
+
+/// The shards of one part, of these subsets (all when none are named), with their samples.
+pub(super) fn shards(
+    root: &Path,
+    part: &PartRecord,
+    subsets: Option<&[String]>,
+    selection: Option<&Selection>,
+) -> Result<Vec<Shard>> {
+    let is_asked = |path: &str| {
+        let subset = path.strip_prefix("shards/").and_then(|rest| rest.split('/').next());
+        subset.is_some_and(|subset| subsets.is_none_or(|asked| asked.iter().any(|name| name == subset)))
+    };
+    let files: Vec<_> = part.files.iter().filter(|file| is_asked(&file.path)).collect();
+    let mut starts: HashMap<&str, Vec<(u64, bool)>> =
+        files.iter().map(|file| (file.path.as_str(), Vec::new())).collect();
+    for table in part.files.iter().filter(|file| file.path.starts_with("figures/") && !files.is_empty()) {
+        let path = root.join(&table.path);
+        read_table(&path, &mut starts, selection).map_err(|error| error.at_path(&path))?;
+    }
+    let shard = |file: &&crate::dataset::FileRecord| {
+        let mut starts = starts.remove(file.path.as_str()).unwrap_or_default();
+        starts.sort_unstable();
+        let mut shard = Shard::new(root.join(&file.path).to_string_lossy().as_ref());
+        // The end mark of a tar is two blocks.
+        let last = file.num_bytes.saturating_sub(2 * BLOCK as u64);
+        let ends = starts.iter().skip(1).map(|&(start, _)| start).chain([last]);
+        for (&(start, is_selected), end) in starts.iter().zip(ends) {
+            if is_selected {
+                shard.push(start..end)?;
+            }
+        }
+        Ok(shard)
+    };
+    files.iter().map(shard).collect()
+}
+
+/// Adds where each sample begins, and whether it is selected, to its shard's list.
+fn read_table(path: &Path, starts: &mut HashMap<&str, Vec<(u64, bool)>>, selection: Option<&Selection>) -> Result<()> {
+    let broken = |what: String| Error::new(Stage::Open, Reason::Corrupt, what);
+    let file = File::open(path).map_err(|e| Error::io(Stage::Open, &e))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| broken(e.to_string()))?;
+    let columns = ["image_id", "image_format", "shard", "shard_offset"];
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns);
+    for batch in builder.with_projection(mask).build().map_err(|e| broken(e.to_string()))? {
+        let batch = batch.map_err(|e| broken(e.to_string()))?;
+        read_batch(&batch, starts, selection).ok_or_else(|| broken("no figures table of this version".into()))?;
+    }
+    Ok(())
+}
+
+fn read_batch(
+    batch: &RecordBatch,
+    starts: &mut HashMap<&str, Vec<(u64, bool)>>,
+    selection: Option<&Selection>,
+) -> Option<()> {
+    let text = |name| batch.column_by_name(name)?.as_string_opt::<i32>();
+    let (ids, formats, shards) = (text("image_id")?, text("image_format")?, text("shard")?);
+    let offsets = batch.column_by_name("shard_offset")?.as_primitive_opt::<Int64Type>()?;
+    for row in (0..batch.num_rows()).filter(|&row| shards.is_valid(row) && offsets.is_valid(row)) {
+        let Some(starts) = starts.get_mut(shards.value(row)) else { continue };
+        let format = Format::ALL.iter().find(|format| format.as_str() == formats.value(row))?;
+        let id = ids.value(row);
+        let name = format!("{id}.{}", format.extension());
+        let start = u64::try_from(offsets.value(row)).ok()?.checked_sub(header_bytes(&name))?;
+        starts.push((start, selection.is_none_or(|selection| selection.has(id))));
+    }
+    Some(())
+}

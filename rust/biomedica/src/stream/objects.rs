@@ -1,0 +1,175 @@
+//! The shards that are open, and of remote ones the bytes that are needed again soon.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::store::{Object, StoreOptions};
+
+/// Local files that are open at a time, well below what a process may have.
+const MAX_OPEN: usize = 256;
+
+/// Opens each object when it is first asked for.
+#[derive(Debug)]
+pub(super) struct Objects {
+    store: StoreOptions,
+    open: Mutex<HashMap<Arc<str>, Object>>,
+}
+
+impl Objects {
+    pub(super) fn new(store: StoreOptions) -> Self {
+        Self { store, open: Mutex::new(HashMap::new()) }
+    }
+
+    pub(super) fn get(&self, location: &Arc<str>) -> Result<Object> {
+        if let Some(object) = lock(&self.open).get(location) {
+            return Ok(object.clone());
+        }
+        let object = Object::open(location, &self.store)?;
+        let mut open = lock(&self.open);
+        if open.len() >= MAX_OPEN {
+            // Remote objects hold no file; opening one again costs a request.
+            let mut local = open.iter().filter(|(_, object)| object.is_local()).map(|(name, _)| Arc::clone(name));
+            if let Some(name) = local.next() {
+                open.remove(&name);
+            }
+        }
+        open.insert(Arc::clone(location), object.clone());
+        Ok(object)
+    }
+}
+
+/// Which run of neighbouring samples: its source, its shard there, its number in the shard.
+pub(super) type RunKey = (usize, usize, usize);
+
+/// A run of samples that is fetched by one request.
+#[derive(Debug, Clone)]
+pub(super) struct RunRequest {
+    pub(super) key: RunKey,
+    pub(super) bytes: Range<u64>,
+    /// Samples in it: when as many were taken, nobody needs it any more.
+    pub(super) samples: usize,
+    /// The turn after which nobody needs it any more either.
+    pub(super) until: u64,
+}
+
+/// Runs of remote shards, kept while their samples are needed, bounded by bytes.
+#[derive(Debug)]
+pub(super) struct Kept {
+    limit: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    runs: HashMap<RunKey, Run>,
+    held: u64,
+}
+
+#[derive(Debug)]
+struct Run {
+    /// None while it is being fetched.
+    bytes: Option<Bytes>,
+    start: u64,
+    size: u64,
+    left: usize,
+    until: u64,
+}
+
+impl Kept {
+    pub(super) fn new(limit: u64) -> Self {
+        Self { limit, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// The bytes `wanted`, which lie within the run: fetched with all of the run if there is room to keep it, else alone.
+    /// `turn` is the turn that asks.
+    pub(super) fn read(&self, object: &Object, wanted: Range<u64>, run: &RunRequest, turn: u64) -> Result<Bytes> {
+        let mut state = lock(&self.state);
+        loop {
+            match state.runs.get(&run.key).map(|run| run.bytes.is_some()) {
+                Some(true) => return state.take(run.key, &wanted).map_or_else(|| object.read(wanted), Ok),
+                Some(false) => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => break,
+            }
+        }
+        state.forget_before(turn);
+        let size = run.bytes.end - run.bytes.start;
+        if state.held + size > self.limit {
+            drop(state);
+            return object.read(wanted);
+        }
+        state.held += size;
+        let entry = Run { bytes: None, start: run.bytes.start, size, left: run.samples, until: run.until };
+        state.runs.insert(run.key, entry);
+        drop(state);
+        let fetching = Fetching { kept: self, key: run.key };
+        let Ok(bytes) = object.read(run.bytes.clone()) else {
+            drop(fetching);
+            // What is wrong may be with another sample of the run.
+            return object.read(wanted);
+        };
+        let mut state = lock(&self.state);
+        if let Some(entry) = state.runs.get_mut(&run.key) {
+            entry.bytes = Some(bytes);
+        }
+        let slice = state.take(run.key, &wanted);
+        drop(state);
+        std::mem::forget(fetching);
+        self.changed.notify_all();
+        slice.map_or_else(|| object.read(wanted), Ok)
+    }
+}
+
+/// Takes a run that was not fetched out again, also when fetching it panicked, so that nobody waits for it.
+struct Fetching<'a> {
+    kept: &'a Kept,
+    key: RunKey,
+}
+
+impl Drop for Fetching<'_> {
+    fn drop(&mut self) {
+        lock(&self.kept.state).remove(self.key);
+        self.kept.changed.notify_all();
+    }
+}
+
+impl State {
+    /// A slice of a run that is there; the last one that is needed takes the run out.
+    fn take(&mut self, key: RunKey, wanted: &Range<u64>) -> Option<Bytes> {
+        let run = self.runs.get_mut(&key)?;
+        let from = usize::try_from(wanted.start.checked_sub(run.start)?).ok()?;
+        let to = usize::try_from(wanted.end.checked_sub(run.start)?).ok()?;
+        let bytes = run.bytes.as_ref()?;
+        // A slice of a run would keep all of it; a copy lets the run go when it is done with.
+        let slice = bytes.get(from..to).map(Bytes::copy_from_slice);
+        run.left = run.left.saturating_sub(1);
+        if run.left == 0 {
+            self.remove(key);
+        }
+        slice
+    }
+
+    fn remove(&mut self, key: RunKey) {
+        if let Some(run) = self.runs.remove(&key) {
+            self.held -= run.size;
+        }
+    }
+
+    /// Takes out the runs whose last turn is over.
+    fn forget_before(&mut self, turn: u64) {
+        let held = &mut self.held;
+        self.runs.retain(|_, run| {
+            let is_over = run.bytes.is_some() && run.until < turn;
+            *held -= if is_over { run.size } else { 0 };
+            !is_over
+        });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

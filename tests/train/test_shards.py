@@ -1,0 +1,48 @@
+"""Training on real shards, through the loader."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import biomedica as bm
+from biomedica.train import checkpoint
+from biomedica.train.config import Config
+
+Make = Callable[..., Config]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    pytest.importorskip("PIL", reason="Pillow is not installed: pip install 'biomedica[demo]'")
+    directory = tmp_path_factory.mktemp("shards")
+    return str(bm.extract(bm.demo.make(directory, articles=20), directory / "dataset").path)
+
+
+def test_resumed_on_shards_is_uninterrupted_to_the_bit(config: Make, dataset: str) -> None:
+    options: dict[str, Any] = {"train_data": (dataset,), "model": "biomedica-tiny", "batch_size": 16, "steps": 6}
+    straight = bm.train.train(config(name="straight", **options))
+    first = bm.train.train(config(save_every="3", **options))
+    half, last = checkpoint.whole(first.directory / "checkpoints")
+    assert (half.step, last.step) == (3, 6)
+    shutil.rmtree(last.path)
+    resumed = bm.train.train(config(resume="latest", **options))
+    ours, theirs = (load_file(run.checkpoint / "model.safetensors") for run in (resumed, straight))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    states = [checkpoint.find(str(run.checkpoint), run.directory).manifest["loader"] for run in (resumed, straight)]
+    assert states[0] == states[1]
+
+
+def test_held_out_shards_are_validated(config: Make, dataset: str, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"train_data": (dataset,), "val_data": (dataset,), "model": "biomedica-tiny", "steps": 1}
+    (tmp_path / "task.json").write_text(
+        '{"classes": {"jpeg": "photo", "png": "plot"}, "label": "image_format"}', "utf-8"
+    )
+    result = bm.train.train(config(**options, zeroshot=str(tmp_path / "task.json"), val_num_samples=40))
+    assert result.metrics["samples"] == 40
+    assert 0 <= result.metrics["image_to_text_recall@10"] <= 1
+    assert 0 < result.metrics["zero_shot_samples"] <= 40
