@@ -13,7 +13,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import torch
 
@@ -21,7 +21,7 @@ from biomedica._stream import stream as open_stream
 from biomedica.load.ahead import Ahead
 from biomedica.load.captions import KINDS, Captions
 from biomedica.load.device import CudaDevice, Device, HostDevice, Moved
-from biomedica.load.pixels import HostMemory, Pixels, RustPixels, choose_decoder, decoding_threads
+from biomedica.load.pixels import DaliPixels, HostMemory, Pixels, RustPixels, choose_decoder, decoding_threads
 from biomedica.load.seeds import CROP, seed_of
 from biomedica.load.tokenize import AnyTokenizer, Tokenizer, get_tokenizer
 from biomedica.load.transform import OPENAI_MEAN, OPENAI_STD, Transform
@@ -86,8 +86,8 @@ def loader(
     ratio: tuple[float, float] = (3 / 4, 4 / 3),
     mean: tuple[float, float, float] = OPENAI_MEAN,
     std: tuple[float, float, float] = OPENAI_STD,
-    interpolation: str = "bicubic",
-    fit: str = "shortest",
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic",
+    fit: Literal["shortest", "longest", "squash"] = "shortest",
     flip: bool = False,
     preprocess_cfg: Mapping[str, Any] | None = None,
     threads: int | None = None,
@@ -376,11 +376,12 @@ class Work(Generic[S]):
             is_over = len(samples) < self.batch_size
             made = None
             if samples and not (is_over and self.whole):
-                images, samples = self._decoded(samples, seed)
-                is_over = len(samples) < self.batch_size
-                bad_samples, before = self.stream.stats["bad_samples"], bad_samples
-                if samples and not (is_over and self.whole):
-                    made = self._made(images, samples, seed, bad_samples - before)
+                with self._device.at_work():
+                    images, samples = self._decoded(samples, seed)
+                    is_over = len(samples) < self.batch_size
+                    bad_samples, before = self.stream.stats["bad_samples"], bad_samples
+                    if samples and not (is_over and self.whole):
+                        made = self._made(images, samples, seed, bad_samples - before)
             after = self.stream.state_dict()
             if after["epoch"] != epoch and self.whole and "cursor" not in after:
                 # After an epoch's last sample a stream stands at the beginning of the next. A loader stands at the end
@@ -440,6 +441,8 @@ def _device(device: torch.device | str | None) -> torch.device:
 def _pixels(
     decoder: str, transform: Transform, batch_size: int, threads: int, prefetch: int, where: torch.device
 ) -> Pixels:
+    if decoder != "rust":
+        return DaliPixels(transform, batch_size, threads, where if decoder == "dali" else torch.device("cpu"))
     # Batches that are ready, the one that is being made, the one in use and the one before it.
     memory = HostMemory(batch_size, transform.image_size, keep=prefetch + 3, pinned=where.type == "cuda")
     return RustPixels(transform, threads, memory)

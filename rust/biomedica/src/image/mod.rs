@@ -5,7 +5,7 @@ mod hash;
 mod probe;
 
 pub use hash::{hex, sha256};
-pub use probe::{Probe, probe};
+pub use probe::{Probe, probe, sniff};
 
 use crate::error::words;
 

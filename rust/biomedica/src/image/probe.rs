@@ -27,7 +27,8 @@ pub fn probe(bytes: &[u8]) -> Probe {
     Probe { format: Some(format), size: size.filter(|&[width, height]| width > 0 && height > 0) }
 }
 
-fn sniff(bytes: &[u8]) -> Option<Format> {
+/// The format that the magic bytes of `bytes` tell.
+pub fn sniff(bytes: &[u8]) -> Option<Format> {
     match bytes {
         [0xff, 0xd8, 0xff, ..] => Some(Format::Jpeg),
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Format::Png),
