@@ -15,6 +15,9 @@ from harness import paper_way
 from harness.corpus import WORK, Corpus
 from harness.floors import floors
 from harness.measure import Contender, Row, interleaved, medians, one_core, timed
+from harness.streaming import stream
+
+__all__ = ["arrow", "dataset", "imports", "jats", "memory", "stream"]
 
 Measured: TypeAlias = tuple[list[Row], dict[str, list[float]]]
 

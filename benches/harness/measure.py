@@ -88,7 +88,7 @@ def machine() -> dict[str, object]:
         "tar": said_by("tar", "--version").split("\n")[0],
         "packages": {
             name: metadata.version(name)
-            for name in ("biomedica", "lxml", "numpy", "pillow", "pubmed_parser", "pyarrow", "webdataset")
+            for name in ("biomedica", "datasets", "lxml", "numpy", "pillow", "pubmed_parser", "pyarrow", "webdataset")
         },
     }
 
