@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -30,8 +30,8 @@ from made import image, packages
 PER_SHARD = 50
 
 
-def write_tar(path: Path, members: Iterable[tuple[str, bytes]], **options: Any) -> Path:
-    with tarfile.open(path, "w", **options) as archive:
+def write_tar(path: Path, members: Iterable[tuple[str, bytes]], form: int = tarfile.PAX_FORMAT) -> Path:
+    with tarfile.open(path, "w", format=form) as archive:
         for name, data in members:
             member = tarfile.TarInfo(name)
             member.size = len(data)
@@ -81,7 +81,7 @@ def all_keys(count: int = 5 * PER_SHARD) -> list[str]:
     return [f"s{number:05}" for number in range(count)]
 
 
-def sequential(shards: Sequence[Path], **options: Any) -> bm.Stream:
+def sequential(shards: Sequence[Path], **options: object) -> bm.Stream:
     """A stream that takes local shards for remote ones without an index."""
     defaults: dict[str, Any] = {"seed": 0, "shuffle": True, "rank": 0, "world_size": 1, "epoch": 0, "lanes": 4}
     defaults |= {"remainder": "keep", "block": 4, "window": 8, "subsets": None, "selection": None, "threads": None}
@@ -123,7 +123,13 @@ def test_an_image_is_a_view_that_outlives_its_stream(shards: list[Path]) -> None
 def test_foreign_samples_need_no_caption_and_may_have_any_image(tmp_path: Path) -> None:
     shard = write_tar(
         tmp_path / "a.tar",
-        [("x/1.PNG", b"png"), ("x/1.cls", b"7"), ("x/2.seg.webp", b"webp"), ("x/3.txt", b"\xff caf\xc3\xa9"), ("x/3.tif", b"t")],
+        [
+            ("x/1.PNG", b"png"),
+            ("x/1.cls", b"7"),
+            ("x/2.seg.webp", b"webp"),
+            ("x/3.txt", b"\xff caf\xc3\xa9"),
+            ("x/3.tif", b"t"),
+        ],
     )
     one, two, three = bm.stream(shard, shuffle=False)
     assert (one.key, bytes(one.image), one.caption, one.metadata, one["cls"]) == ("x/1", b"png", "", {}, b"7")
@@ -319,7 +325,7 @@ def test_a_name_beyond_the_headers_field_is_whole(tmp_path: Path) -> None:
     name = "long" * 40
     members = [(f"{name}{n}.{ext}", ext.encode()) for n in range(3) for ext in ("jpg", "txt")]
     for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
-        shard = write_tar(tmp_path / "a.tar", members, format=form)
+        shard = write_tar(tmp_path / "a.tar", members, form)
         assert keys(bm.stream(shard, shuffle=False)) == [f"{name}{n}" for n in range(3)]
         bm.index(shard, force=True)
         assert keys(bm.stream(shard, shuffle=False)) == [f"{name}{n}" for n in range(3)]
@@ -331,7 +337,7 @@ def test_a_selection_is_what_was_asked_for(shards: list[Path], dataset: bm.Datas
     assert keys(bm.stream(shards, selection=chosen, shuffle=False)) == chosen
     (tmp_path / "ids.txt").write_text("\n".join(chosen))
     assert sorted(keys(bm.stream(shards, selection=tmp_path / "ids.txt"))) == chosen
-    figures = dataset.figures().to_table().filter(pa.compute.field("status") == "ok").select(["image_id"]).slice(3, 20)
+    figures = dataset.figures().to_table().filter(pc.field("status") == "ok").select(["image_id"]).slice(3, 20)
     pq.write_table(figures, tmp_path / "ids.parquet")
     found = keys(bm.stream(dataset.path, selection=tmp_path / "ids.parquet"))
     assert sorted(found) == sorted(figures["image_id"].to_pylist())

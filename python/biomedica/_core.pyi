@@ -373,9 +373,7 @@ class Stream(Iterator[Sample]):
 
     @property
     def stats(self) -> dict[str, Any]:
-        """Counts since it was opened: `samples`, `bytes`, `bad_samples`, `wait_seconds` (a sample was wanted, none was
-        there).
-        """
+        """Counts since it was opened: `samples`, `bytes`, `bad_samples`, `wait_seconds` (in want of a sample)."""
 
     @property
     def problems(self) -> tuple[BiomedicaError, ...]:

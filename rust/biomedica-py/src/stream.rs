@@ -101,13 +101,11 @@ impl Sample {
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, extension: &str) -> PyResult<Bound<'py, PyBytes>> {
-        match self.inner.get(extension) {
-            Some(bytes) => Ok(PyBytes::new(py, &bytes)),
-            None => {
-                let own: Vec<_> = self.inner.extensions().collect();
-                Err(PyKeyError::new_err(format!("{} has no .{extension}, only {}", self.inner.key, own.join(", "))))
-            }
-        }
+        let bytes = self.inner.get(extension).ok_or_else(|| {
+            let own: Vec<_> = self.inner.extensions().collect();
+            PyKeyError::new_err(format!("{} has no .{extension}, only {}", self.inner.key, own.join(", ")))
+        })?;
+        Ok(PyBytes::new(py, &bytes))
     }
 
     fn __repr__(&self) -> String {
