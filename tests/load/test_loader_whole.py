@@ -191,3 +191,47 @@ print("out", flush=True)
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "")
+
+
+def test_ctrl_c_while_waiting_for_a_batch_ends_at_once_without_a_word_of_threads(shards: Path) -> None:
+    code = f"""
+import os, signal, threading, time
+import biomedica as bm
+
+def slow(texts):
+    time.sleep(0.5)
+    return [[0]] * len(texts)
+
+batches = bm.loader("{shards}/*.tar", batch_size=2, image_size=64, device="cpu", tokenizer=slow)
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    for batch in batches:
+        pass
+except KeyboardInterrupt:
+    print([thread.name for thread in threading.enumerate() if thread.name == "biomedica.loader"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("decoder", ["rust", "dali"])
+def test_batches_on_the_gpu_are_those_of_the_cpu(tmp_path: Path, decoder: str) -> None:
+    if decoder == "dali" and (find_spec("nvidia") is None or find_spec("nvidia.dali") is None):
+        pytest.skip("DALI is not installed")
+    shards = write_shards(tmp_path, 240, bad=[5], size=(320, 240))[0].parent
+    with load(shards, decoder=decoder, device=None, prefetch=3) as here, load(shards) as there:
+        busy = torch.zeros(2048, 2048, device="cuda")
+        for (images, tokens), (wanted, ids) in zip(here, there, strict=True):
+            assert isinstance(tokens, torch.Tensor)
+            assert isinstance(ids, torch.Tensor)
+            # Work on the stream of the model, so that what is handed over too early would show.
+            for _ in range(4):
+                busy = busy @ busy
+            assert images.is_cuda
+            assert tokens.is_cuda
+            assert torch.equal(tokens.cpu(), ids)
+            error = (images.cpu() - wanted).abs()
+            assert (error.max() == 0) if decoder == "rust" else (error.mean() < 0.05)
+        assert here.stats["bad_samples"] == there.stats["bad_samples"] == 1
