@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import biomedica as bm
-from test_stream import keys, sample_members, write_shards, write_tar
+from shards import keys, sample_members, write_shards, write_tar
 
 COMMAND = [sys.executable, "-m", "biomedica", "index"]
 # webdataset leaves its files open, for the garbage collector to close and to warn of.
