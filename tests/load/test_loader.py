@@ -17,7 +17,7 @@ from biomedica.load.device import HostDevice
 from biomedica.load.loader import Loader
 from biomedica.load.seeds import CROP, seed_of
 from biomedica.load.tokenize import get_tokenizer
-from load.shards import BAD, write_shards
+from load.small_shards import BAD, write_shards
 
 SAMPLES = 101
 

@@ -15,7 +15,7 @@ import biomedica as bm
 from biomedica._core import Decoder
 from biomedica.load.seeds import CROP, seed_of
 from biomedica.load.tokenize import get_tokenizer
-from load.shards import write_shards
+from load.small_shards import write_shards
 
 SAMPLES = 60
 SIZE = 32
