@@ -6,6 +6,7 @@ use biomedica::limits::Limits;
 use biomedica::tables::{Articles, FigureRow, Figures, Table, Value};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::error::Result;
@@ -21,21 +22,37 @@ pub fn parse_article<'py>(py: Python<'py>, xml: &Bound<'py, PyBytes>) -> PyResul
 
 fn dictionary<'py>(py: Python<'py>, article: &Article, has_accession: bool) -> Result<Bound<'py, PyDict>> {
     let nameless = |name: &str| !has_accession && matches!(name, "article_accession_id" | "image_id");
-    let all = row::<Articles>(py, article, |name| nameless(name) || name == "source")?;
+    let keys = KEYS.get_or_init(py, || (keys::<Articles>(py), keys::<Figures>(py)));
+    let all = row::<Articles>(py, &keys.0, article, |name| nameless(name) || name == "source")?;
     let figures = PyList::empty(py);
     for figure in &article.figures {
-        figures.append(row::<Figures>(py, FigureRow { article, figure, pointer: None }, nameless)?)?;
+        figures.append(row::<Figures>(py, &keys.1, FigureRow { article, figure, pointer: None }, nameless)?)?;
     }
     all.set_item("figures", figures)?;
     Ok(all)
 }
 
+/// Names of columns as Python strings.
+type Keys = Vec<Py<PyString>>;
+
+/// Those of articles and of figures, made once.
+static KEYS: PyOnceLock<(Keys, Keys)> = PyOnceLock::new();
+
+fn keys<T: Table>(py: Python<'_>) -> Keys {
+    T::COLUMNS.iter().map(|column| PyString::intern(py, column.name).unbind()).collect()
+}
+
 /// One row as a dictionary, null where `is_null` says that a column is not known.
-fn row<'py, T: Table>(py: Python<'py>, row: T::Row<'_>, is_null: impl Fn(&str) -> bool) -> Result<Bound<'py, PyDict>> {
+fn row<'py, T: Table>(
+    py: Python<'py>,
+    keys: &[Py<PyString>],
+    row: T::Row<'_>,
+    is_null: impl Fn(&str) -> bool,
+) -> Result<Bound<'py, PyDict>> {
     let all = PyDict::new(py);
-    for column in T::COLUMNS {
+    for (key, column) in keys.iter().zip(T::COLUMNS) {
         let value = if is_null(column.name) { Value::Null } else { (column.get)(&row) };
-        all.set_item(PyString::intern(py, column.name), object(py, &value)?)?;
+        all.set_item(key, object(py, &value)?)?;
     }
     Ok(all)
 }

@@ -77,7 +77,7 @@ words! {
         Empty = "empty",
         /// Not a format that can be read here.
         UnsupportedFormat = "unsupported_format",
-        /// A tar member that is a link, a device, a FIFO or sparse.
+        /// A tar member that is a link, a device, a FIFO or sparse; a link that leads out of its package's directory.
         UnsupportedMember = "unsupported_member",
         /// A member name that is absolute or has `..`.
         UnsafePath = "unsafe_path",

@@ -1,9 +1,10 @@
-//! Any bytes as a document: no panic, and of what is read every text is collapsed.
+//! Any bytes as a document: no panic, of what is read every text is collapsed, and both ways to read it agree.
 //!
 //! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir rust/fuzz xml` from the repository root.
 
 #![no_main]
 
+use biomedica::error::Error;
 use biomedica::jats;
 use biomedica::limits::Limits;
 use libfuzzer_sys::fuzz_target;
@@ -24,7 +25,14 @@ fn is_collapsed(text: &str) -> bool {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let article = match jats::parse(bytes, &LIMITS) {
+    let article = jats::parse(bytes, &LIMITS);
+    match (&article, jats::parse_with_quick_xml(bytes, &LIMITS)) {
+        (Ok(found), Ok(expected)) => assert_eq!(*found, expected),
+        (found, expected) => {
+            assert_eq!(found.as_ref().err().map(Error::to_string), expected.err().map(|e| e.to_string()))
+        }
+    }
+    let article = match article {
         Ok(article) => article,
         Err(error) => {
             assert!(!error.to_string().is_empty());

@@ -17,6 +17,9 @@ const DIRECT: usize = 32 << 10;
 const SYNC_BYTES: u64 = 32 << 20;
 const PREFIX: &str = ".tmp-";
 
+/// A thread that waits for the disk.
+type Syncing = JoinHandle<io::Result<()>>;
+
 /// A file under a temporary name beside its own. Dropped before [`Self::seal`] and [`Sealed::publish`], it is removed.
 #[derive(Debug)]
 pub(super) struct Output {
@@ -26,14 +29,16 @@ pub(super) struct Output {
     num_bytes: u64,
     /// Bytes since the disk was last told to write.
     unsynced: u64,
-    syncing: Option<JoinHandle<io::Result<()>>>,
+    syncing: Option<Syncing>,
     names: Names,
 }
 
-/// A finished file that has not its own name yet.
+/// A finished file that has not its own name yet. The disk writes it in the background, as it does others: waiting for
+/// several at once takes hardly longer than for one.
 #[derive(Debug)]
 pub(super) struct Sealed {
     names: Names,
+    syncing: Option<Syncing>,
     pub num_bytes: u64,
     pub sha256: String,
 }
@@ -78,30 +83,22 @@ impl Output {
         &self.names.own
     }
 
-    /// Writes what is buffered and waits until the disk has it.
+    /// Writes what is buffered; the disk is told to write all.
     pub(super) fn seal(mut self) -> Result<Sealed> {
-        let done = self.drain().and_then(|()| self.synced()).and_then(|()| step()).and_then(|()| sync(&self.file));
-        at(&self.names.own, done)?;
-        Ok(Sealed { num_bytes: self.num_bytes, sha256: hex(&self.hasher.finalize().into()), names: self.names })
+        let done = self.drain().and_then(|()| wait(&mut self.syncing)).and_then(|()| step());
+        let syncing = at(&self.names.own, done.and_then(|()| sync(self.file)))?;
+        let sha256 = hex(&self.hasher.finalize().into());
+        Ok(Sealed { num_bytes: self.num_bytes, sha256, syncing: Some(syncing), names: self.names })
     }
 
     /// Has the disk write in the background, as the hours of a large run are too good to wait for it at their end.
     fn sync_soon(&mut self) -> io::Result<()> {
         if self.unsynced >= SYNC_BYTES && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
-            self.synced()?;
-            let file = self.file.try_clone()?;
-            self.syncing = Some(thread::Builder::new().spawn(move || sync(&file))?);
+            wait(&mut self.syncing)?;
+            self.syncing = Some(sync(self.file.try_clone()?)?);
             self.unsynced = 0;
         }
         Ok(())
-    }
-
-    /// Waits for the background; an error of the disk is told to whoever asks first, so it must not be lost here.
-    fn synced(&mut self) -> io::Result<()> {
-        match self.syncing.take() {
-            Some(thread) => thread.join().unwrap_or_else(|_| Err(io::Error::other("syncing panicked"))),
-            None => Ok(()),
-        }
     }
 
     fn drain(&mut self) -> io::Result<()> {
@@ -138,8 +135,14 @@ impl Write for Output {
 }
 
 impl Sealed {
-    /// Gives the file its own name. Whoever calls it syncs the directory afterwards.
+    /// Waits until the disk has the file.
+    pub(super) fn wait(&mut self) -> Result<()> {
+        at(&self.names.own, wait(&mut self.syncing))
+    }
+
+    /// Gives the file, once the disk has it, its own name. Whoever calls it syncs the directory afterwards.
     pub(super) fn publish(mut self) -> Result<()> {
+        self.wait()?;
         at(&self.names.own, step().and_then(|()| fs::rename(&self.names.temporary, &self.names.own)))?;
         self.names.published = true;
         Ok(())
@@ -157,7 +160,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Waits until the disk has the directory's entries.
 pub(super) fn sync_directory(path: &Path) -> Result<()> {
     #[cfg(unix)]
-    at(path, step().and_then(|()| File::open(path)).and_then(|directory| sync(&directory)))?;
+    at(path, step().and_then(|()| File::open(path)).and_then(|directory| sync_now(&directory)))?;
     #[cfg(not(unix))]
     let _ = path;
     Ok(())
@@ -176,8 +179,21 @@ pub(super) fn at<T>(path: &Path, result: io::Result<T>) -> Result<T> {
     result.map_err(|e| Error::io(Stage::Write, &e).at_path(path))
 }
 
+/// Has the disk write a file, in a thread of its own.
+fn sync(file: File) -> io::Result<Syncing> {
+    thread::Builder::new().spawn(move || sync_now(&file))
+}
+
+/// Waits for the background; an error of the disk is told to whoever asks first, so it must not be lost here.
+fn wait(syncing: &mut Option<Syncing>) -> io::Result<()> {
+    match syncing.take() {
+        Some(thread) => thread.join().unwrap_or_else(|_| Err(io::Error::other("syncing panicked"))),
+        None => Ok(()),
+    }
+}
+
 /// Waits for the disk; not in the tests, which end runs thousands of times but never cut the power.
-fn sync(file: &File) -> io::Result<()> {
+fn sync_now(file: &File) -> io::Result<()> {
     if cfg!(test) { Ok(()) } else { file.sync_all() }
 }
 

@@ -159,7 +159,8 @@ impl Part {
         }
         shard.samples += 1;
         if shard.samples >= store.options().samples_per_shard as u64 {
-            self.seal_shard(store, key.1, shard)?;
+            // Wait, lest small shards be finished faster than the disk takes them.
+            self.seal_shard(store, key.1, shard)?.wait()?;
         } else {
             self.open.insert(key, shard);
         }
@@ -174,12 +175,12 @@ impl Part {
         Ok(Shard { path: path.into(), tar, samples: 0 })
     }
 
-    fn seal_shard(&mut self, store: &Store, format: Format, shard: Shard) -> Result<()> {
+    fn seal_shard(&mut self, store: &Store, format: Format, shard: Shard) -> Result<&mut Sealed> {
         let path = shard.path.to_string();
         let sealed = at(&store.path(&path), shard.tar.finish())?.seal()?;
         let record = record(&path, &sealed, shard.samples, Some(format));
-        self.shards.insert(path, (record, sealed));
-        Ok(())
+        let (_, sealed) = self.shards.entry(path).insert_entry((record, sealed)).into_mut();
+        Ok(sealed)
     }
 
     fn failure(&mut self, failure: &Failure) -> Result<()> {
@@ -223,6 +224,10 @@ impl Part {
         }
         let mut files = vec![self.articles.finish()?, self.figures.finish()?, self.failures.finish()?];
         files.extend(self.shards.into_values());
+        // Nothing that is there goes before all that takes its place is on the disk.
+        for (_, sealed) in &mut files {
+            sealed.wait()?;
+        }
         store.clear(plan.number)?;
         let mut records = Vec::with_capacity(files.len());
         for (record, sealed) in files {

@@ -1,6 +1,6 @@
 //! What the beginning of each element means.
 
-use quick_xml::events::BytesStart;
+use std::borrow::Cow;
 
 use super::article::Reference;
 use super::context as ctx;
@@ -8,15 +8,16 @@ use super::date::PubDate;
 use super::float::{Graphic, NONE, Node, last_segment, marks_thumbnail};
 use super::formula::Formula;
 use super::frame::Role;
-use super::front::{Field, abstract_rank};
+use super::front::{Field, PubId, abstract_rank};
 use super::reader::{Open, Reader, ends};
+use super::scan::Element;
 use super::tag::Tag;
 use crate::error::Result;
 use crate::image::extension;
 
 impl Reader<'_> {
     /// Reads the beginning of an element that has a meaning.
-    pub(super) fn enter(&mut self, parent: &Open, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    pub(super) fn enter(&mut self, parent: &Open, open: &mut Open, element: Element<'_>) -> Result<()> {
         match open.tag {
             Tag::P => {
                 let context = &open.context;
@@ -96,7 +97,7 @@ impl Reader<'_> {
         open.ends |= ends::FORMULA;
     }
 
-    fn enter_xref(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_xref(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         if open.context.is(ctx::TITLE | ctx::COLLAB) {
             self.frame(open, Role::Muted);
         } else if matches!(self.frames.role(), Role::Paragraph(_))
@@ -126,15 +127,15 @@ impl Reader<'_> {
         open.ends |= ends::NODE;
     }
 
-    fn enter_float(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
-        let id = self.attribute(element, "id")?;
+    fn enter_float(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
+        let id = self.attribute(element, "id")?.map(Cow::into_owned);
         let is_graphical = self.says_graphical(element, &["fig-type", "content-type"])?;
         self.node(open, id, is_graphical);
         self.frame(open, Role::Muted);
         Ok(())
     }
 
-    fn says_graphical(&mut self, element: &BytesStart<'_>, names: &[&str]) -> Result<bool> {
+    fn says_graphical(&mut self, element: Element<'_>, names: &[&str]) -> Result<bool> {
         for name in names {
             if let Some(value) = self.attribute(element, name)?
                 && value.to_ascii_lowercase().contains("graphical")
@@ -145,9 +146,9 @@ impl Reader<'_> {
         Ok(false)
     }
 
-    fn enter_graphic(&mut self, parent: &Open, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
-        let id = self.attribute(element, "id")?;
-        let href = self.attribute(element, "href")?;
+    fn enter_graphic(&mut self, parent: &Open, open: &mut Open, element: Element<'_>) -> Result<()> {
+        let id = self.attribute(element, "id")?.map(Cow::into_owned);
+        let href = self.attribute(element, "href")?.map(Cow::into_owned);
         let is_image = match self.attribute(element, "mimetype")? {
             _ if open.tag == Tag::Graphic => true,
             Some(mimetype) => mimetype.to_ascii_lowercase().starts_with("image"),
@@ -171,18 +172,18 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_reference(&mut self, parent: &Open, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_reference(&mut self, parent: &Open, open: &mut Open, element: Element<'_>) -> Result<()> {
         match open.tag {
             Tag::Ref if open.context.is(ctx::SUB | ctx::REF) => {}
             Tag::Ref => {
-                let id = self.attribute(element, "id")?;
+                let id = self.attribute(element, "id")?.map(Cow::into_owned);
                 self.references.push(Reference { id, ..Reference::default() });
                 open.context.flags |= ctx::REF;
                 self.frame(open, Role::Reference);
             }
             Tag::PubId if open.context.is(ctx::REF) => {
-                let kind = self.attribute(element, "pub-id-type")?.unwrap_or_default();
-                self.field(open, Field::PubId(kind));
+                let kind = self.attribute(element, "pub-id-type")?;
+                self.field(open, Field::PubId(PubId::of(kind.as_deref())));
             }
             // Of the forms that `citation-alternatives` gives, the first is enough.
             Tag::Citation if parent.tag == Tag::CitationAlternatives && self.frames.len() > 0 => {
@@ -197,7 +198,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_abstract(&mut self, parent: &Open, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_abstract(&mut self, parent: &Open, open: &mut Open, element: Element<'_>) -> Result<()> {
         let kind = self.attribute(element, "abstract-type")?;
         let content = self.attribute(element, "content-type")?;
         let is_graphical = [&kind, &content].into_iter().flatten().any(|kind| {
@@ -209,17 +210,17 @@ impl Reader<'_> {
         let rank = if is_own { abstract_rank(kind.as_deref()) } else { None };
         open.context.flags |= ctx::ABSTRACT;
         open.tag = Tag::Abstract;
-        let id = self.attribute(element, "id")?;
+        let id = self.attribute(element, "id")?.map(Cow::into_owned);
         self.node(open, id, is_graphical);
         self.frame(open, Role::Abstract { node: open.context.node, rank });
         Ok(())
     }
 
-    fn enter_meta(&mut self, parent: &Open, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_meta(&mut self, parent: &Open, open: &mut Open, element: Element<'_>) -> Result<()> {
         let is_direct = parent.tag == Tag::ArticleMeta;
         let field = match open.tag {
             Tag::ArticleId if is_direct => {
-                Field::ArticleId(self.attribute(element, "pub-id-type")?.unwrap_or_default())
+                Field::ArticleId(self.attribute(element, "pub-id-type")?.unwrap_or_default().into_owned())
             }
             Tag::ArticleTitle if parent.tag == Tag::TitleGroup => {
                 open.context.flags |= ctx::TITLE;
@@ -264,7 +265,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_journal_id(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_journal_id(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         // Old PLOS articles have no title but NLM's abbreviation of it.
         if self.attribute(element, "journal-id-type")?.as_deref() == Some("nlm-ta") {
             self.field(open, Field::JournalAbbreviation);
@@ -272,12 +273,12 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_date(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_date(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         let date = PubDate {
-            pub_type: self.attribute(element, "pub-type")?,
-            date_type: self.attribute(element, "date-type")?,
-            publication_format: self.attribute(element, "publication-format")?,
-            iso: self.attribute(element, "iso-8601-date")?,
+            pub_type: self.attribute(element, "pub-type")?.map(Cow::into_owned),
+            date_type: self.attribute(element, "date-type")?.map(Cow::into_owned),
+            publication_format: self.attribute(element, "publication-format")?.map(Cow::into_owned),
+            iso: self.attribute(element, "iso-8601-date")?.map(Cow::into_owned),
             ..PubDate::default()
         };
         self.front.dates.push(date);
@@ -285,19 +286,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_license(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_license(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         if !open.context.is_plain_meta() {
             return Ok(());
         }
         match open.tag {
             Tag::LicenseRef => {
-                let kind = self.attribute(element, "content-type")?;
+                let kind = self.attribute(element, "content-type")?.map(Cow::into_owned);
                 self.field(open, Field::LicenseRef(kind));
             }
             Tag::CopyrightStatement => self.field(open, Field::Copyright),
             Tag::License => {
                 let href = self.attribute(element, "href")?;
-                self.front.evidence.hrefs.extend(href);
+                self.front.evidence.hrefs.extend(href.map(Cow::into_owned));
                 open.context.flags |= ctx::LICENSE;
                 self.field(open, Field::License);
             }
@@ -306,7 +307,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn enter_contrib(&mut self, open: &mut Open, element: &BytesStart<'_>) -> Result<()> {
+    fn enter_contrib(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         if open.context.is(ctx::COLLAB) {
             if matches!(open.tag, Tag::ContribGroup | Tag::Aff) {
                 self.frame(open, Role::Muted);

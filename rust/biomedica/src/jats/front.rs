@@ -56,8 +56,30 @@ pub enum Field {
     LicenseRef(Option<String>),
     /// `copyright-statement`.
     Copyright,
-    /// `pub-id` of a reference with its `pub-id-type`.
-    PubId(String),
+    /// `pub-id` of a reference.
+    PubId(PubId),
+}
+
+/// What a `pub-id` is, by its `pub-id-type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PubId {
+    /// `pmid`.
+    Pmid,
+    /// `doi`.
+    Doi,
+    /// Anything else.
+    Other,
+}
+
+impl PubId {
+    /// Of this `pub-id-type`.
+    pub fn of(kind: Option<&str>) -> Self {
+        match kind {
+            Some("pmid") => Self::Pmid,
+            Some("doi") => Self::Doi,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl Field {

@@ -12,11 +12,13 @@ mod frame;
 mod front;
 pub mod license;
 mod mention;
+mod parse;
 mod reader;
+mod scan;
 pub mod slug;
 mod tag;
 mod text;
 
 pub use article::{Article, CaptionSource, Figure, FigureKind, License, Reference, Subset};
 pub use float::last_segment;
-pub use reader::parse;
+pub use parse::{parse, parse_with_quick_xml};

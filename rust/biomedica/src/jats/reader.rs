@@ -3,65 +3,20 @@
 
 use std::borrow::Cow;
 
-use quick_xml::Reader as Events;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::attributes::Attributes;
 
 use super::article::{Article, Reference};
 use super::context::{self as ctx, Context};
-use super::encoding;
 use super::entity::{self, Definitions};
 use super::float::Floats;
 use super::formula::{self, Formula};
 use super::frame::{Frames, Role};
-use super::front::{Field, Front, unique};
+use super::front::{Field, Front, PubId, unique};
 use super::mention::Mentions;
+use super::scan::{Element, attribute};
 use super::tag::Tag;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::limits::Limits;
-
-/// Reads the first `article` of a document.
-///
-/// # Errors
-/// [`Stage::Xml`] when the document cannot be read to the article's end, with the byte offset in the decoded text;
-/// [`Stage::Figure`] when its figures refer to each other beyond the limits.
-pub fn parse(xml: &[u8], limits: &Limits) -> Result<Article> {
-    let text = encoding::decode(xml, limits)?;
-    let mut events = Events::from_str(&text);
-    events.config_mut().allow_dangling_amp = true;
-    let mut reader = Reader::new(limits);
-    loop {
-        let event = events.read_event().map_err(|error| malformed(&error, events.error_position()))?;
-        let offset = events.buffer_position();
-        match event {
-            Event::Text(text) => reader.text(&text),
-            Event::Start(element) => reader.start(&element).map_err(|error| error.at_offset(offset))?,
-            Event::End(_) => reader.end(),
-            Event::Empty(element) => {
-                reader.start(&element).map_err(|error| error.at_offset(offset))?;
-                reader.end();
-            }
-            Event::GeneralRef(name) => reader.reference(&name).map_err(|error| error.at_offset(offset))?,
-            Event::CData(text) => reader.text(&text),
-            Event::DocType(doctype) => {
-                reader.definitions = Definitions::parse(&doctype, limits).map_err(|error| error.at_offset(offset))?;
-            }
-            Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
-            Event::Eof => return Err(reader.ended_early(offset)),
-        }
-        if reader.is_done {
-            return reader.finish();
-        }
-    }
-}
-
-#[cold]
-fn malformed(error: &quick_xml::Error, offset: u64) -> Error {
-    let reason = match error {
-        quick_xml::Error::Syntax(_) => Reason::Truncated,
-        _ => Reason::Malformed,
-    };
-    Error::new(Stage::Xml, reason, error.to_string()).at_offset(offset)
-}
 
 /// What has to be done at the end of an element.
 pub(super) mod ends {
@@ -96,17 +51,17 @@ pub(super) struct Reader<'l> {
     pub scopes: u32,
     pub alternatives: u32,
     body: String,
-    definitions: Definitions,
+    pub definitions: Definitions,
     entity_budget: usize,
     /// Elements around the article.
     outer: usize,
     /// The last event was the end of an element.
     follows_end: bool,
-    is_done: bool,
+    pub is_done: bool,
 }
 
 impl<'l> Reader<'l> {
-    fn new(limits: &'l Limits) -> Self {
+    pub fn new(limits: &'l Limits) -> Self {
         Self {
             limits,
             open: Vec::new(),
@@ -129,8 +84,8 @@ impl<'l> Reader<'l> {
     }
 
     #[inline]
-    fn start(&mut self, element: &BytesStart<'_>) -> Result<()> {
-        let tag = Tag::of(element.name().0);
+    pub fn start(&mut self, element: Element<'_>) -> Result<()> {
+        let tag = Tag::of(element.name);
         if self.open.len() + self.outer >= self.limits.xml_depth {
             let detail = format!("elements nested deeper than {}", self.limits.xml_depth);
             return Err(Error::new(Stage::Xml, Reason::TooDeep, detail));
@@ -146,7 +101,7 @@ impl<'l> Reader<'l> {
         self.follows_end = false;
         if parent.context.is(ctx::LICENSE) {
             let href = self.attribute(element, "href")?;
-            self.front.evidence.hrefs.extend(href);
+            self.front.evidence.hrefs.extend(href.map(Cow::into_owned));
         }
         if tag != Tag::Other {
             if tag.is_block() {
@@ -162,20 +117,20 @@ impl<'l> Reader<'l> {
     }
 
     #[cold]
-    fn before_article(&mut self, tag: Tag, element: &BytesStart<'_>) -> Result<()> {
+    fn before_article(&mut self, tag: Tag, element: Element<'_>) -> Result<()> {
         if tag != Tag::Article {
             self.outer += 1;
             return Ok(());
         }
-        self.front.article_type = self.attribute(element, "article-type")?;
-        self.front.language = self.attribute(element, "lang")?;
+        self.front.article_type = self.attribute(element, "article-type")?.map(Cow::into_owned);
+        self.front.language = self.attribute(element, "lang")?.map(Cow::into_owned);
         self.frames.open(Role::Muted);
         self.open.push(Open { tag, context: Context::ROOT, ends: 0, xref: 0 });
         Ok(())
     }
 
     #[inline]
-    fn end(&mut self) {
+    pub fn end(&mut self) {
         let Some(open) = self.open.pop() else {
             self.outer = self.outer.saturating_sub(1);
             return;
@@ -270,15 +225,15 @@ impl<'l> Reader<'l> {
     fn end_field(&mut self, field: Field, text: &str) {
         let Field::PubId(kind) = &field else { return self.front.take(field, text) };
         let Some(reference) = self.references.last_mut().filter(|_| !text.is_empty()) else { return };
-        match kind.as_str() {
-            "pmid" => {
+        match kind {
+            PubId::Pmid => {
                 self.reference_ids.push(text.to_owned());
                 reference.pmid.get_or_insert_with(|| text.to_owned());
             }
-            "doi" => {
+            PubId::Doi => {
                 reference.doi.get_or_insert_with(|| text.to_owned());
             }
-            _ => {}
+            PubId::Other => {}
         }
     }
 
@@ -294,7 +249,7 @@ impl<'l> Reader<'l> {
     }
 
     #[inline]
-    fn text(&mut self, text: &str) {
+    pub fn text(&mut self, text: &str) {
         let Some(open) = self.open.last() else { return };
         self.follows_end = false;
         if open.tag == Tag::Alternatives {
@@ -326,7 +281,7 @@ impl<'l> Reader<'l> {
     }
 
     #[inline]
-    fn reference(&mut self, name: &str) -> Result<()> {
+    pub fn reference(&mut self, name: &str) -> Result<()> {
         if !self.open.is_empty() {
             let text = self.resolve(name)?;
             self.text(&text);
@@ -351,18 +306,30 @@ impl<'l> Reader<'l> {
     /// The value of the attribute of this name, trimmed; none when it is absent or empty.
     ///
     /// Only `href` and `lang` are known by local name: HighWire puts its own `hwp:id` beside `id`.
-    pub fn attribute(&mut self, element: &BytesStart<'_>, name: &str) -> Result<Option<String>> {
-        for attribute in element.attributes().with_checks(false) {
+    pub fn attribute<'e>(&mut self, element: Element<'e>, name: &str) -> Result<Option<Cow<'e, str>>> {
+        let mut rest = element.attributes;
+        while let Some((key, value, after)) = attribute(rest) {
+            if is_called(key, name) {
+                return self.value(value);
+            }
+            rest = after;
+        }
+        for attribute in Attributes::new(rest, 0).with_checks(false) {
             let attribute = attribute.map_err(|error| Error::new(Stage::Xml, Reason::Malformed, error.to_string()))?;
-            let key = attribute.key.0;
-            let local = key.rsplit_once(':').map_or(key, |(_, local)| local);
-            if key == name || local == name && matches!(name, "href" | "lang") {
-                let value = self.unescape(&attribute.value)?;
-                let value = value.trim();
-                return Ok((!value.is_empty()).then(|| value.to_owned()));
+            if is_called(attribute.key.0, name) {
+                return Ok(self.value(&attribute.value)?.map(|value| Cow::Owned(value.into_owned())));
             }
         }
         Ok(None)
+    }
+
+    /// An attribute's value without its references, trimmed; none when it is empty.
+    fn value<'v>(&mut self, value: &'v str) -> Result<Option<Cow<'v, str>>> {
+        let value = match self.unescape(value)? {
+            Cow::Borrowed(value) => Cow::Borrowed(value.trim()),
+            Cow::Owned(value) => Cow::Owned(value.trim().to_owned()),
+        };
+        Ok(Some(value).filter(|value| !value.is_empty()))
     }
 
     fn unescape<'v>(&mut self, value: &'v str) -> Result<Cow<'v, str>> {
@@ -388,7 +355,7 @@ impl<'l> Reader<'l> {
     }
 
     #[cold]
-    fn ended_early(&self, offset: u64) -> Error {
+    pub fn ended_early(&self, offset: u64) -> Error {
         let error = if self.open.is_empty() && self.outer == 0 {
             Error::new(Stage::Xml, Reason::NoArticle, "no <article> element in the document")
         } else {
@@ -398,7 +365,7 @@ impl<'l> Reader<'l> {
         error.at_offset(offset)
     }
 
-    fn finish(self) -> Result<Article> {
+    pub fn finish(self) -> Result<Article> {
         let figures = self.floats.figures(&self.mentions, self.limits.xml_bytes)?;
         Ok(Article {
             references: self.references,
@@ -408,6 +375,13 @@ impl<'l> Reader<'l> {
             ..self.front.finish()
         })
     }
+}
+
+/// Whether an attribute of this key is what is meant by a name: by its local name where that is `href` or `lang`.
+#[inline]
+fn is_called(key: &str, name: &str) -> bool {
+    let is_local = || key.rsplit_once(':').is_some_and(|(_, local)| local == name) && matches!(name, "href" | "lang");
+    key == name || is_local()
 }
 
 /// Whether a block that stands in this context is one of the outermost of the body, a line of its own.

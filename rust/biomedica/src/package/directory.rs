@@ -18,6 +18,7 @@ pub(crate) struct Entry {
     pub(crate) name: OsString,
     /// A directory itself, not a link to one: those are not followed, so no walk goes in circles.
     pub(crate) is_directory: bool,
+    is_link: bool,
 }
 
 impl Entry {
@@ -45,7 +46,8 @@ pub(crate) fn list(path: &Path) -> Result<Vec<Entry>> {
         let name = entry.file_name();
         let bytes = name.as_encoded_bytes();
         if !bytes.starts_with(b".") && !bytes.ends_with(b".tmp") {
-            entries.push(Entry { name, is_directory: entry.file_type().map_err(fail)?.is_dir() });
+            let kind = entry.file_type().map_err(fail)?;
+            entries.push(Entry { name, is_directory: kind.is_dir(), is_link: kind.is_symlink() });
         }
     }
     entries.sort_unstable_by(|a, b| a.name.as_encoded_bytes().cmp(b.name.as_encoded_bytes()));
@@ -77,7 +79,7 @@ pub(super) fn read(top: &Path, limits: &Limits, report: &mut Report<'_>) -> Cont
             open.push((path.join(&entry.name), join(&prefix, entry), depth + 1));
         }
         for entry in entries.iter().filter(|entry| entry.is_xml() || entry.is_image()) {
-            match file(&path, entry, join(&prefix, entry), limits) {
+            match file(top, &path, entry, join(&prefix, entry), limits) {
                 Ok(Some(file)) => groups.push(file, report)?,
                 Ok(None) => {}
                 Err(error) => {
@@ -98,7 +100,10 @@ fn join(prefix: &str, entry: &Entry) -> String {
 }
 
 /// The file of `entry`, to be read when it is asked for; none for sockets, FIFOs and links to directories.
-fn file(directory: &Path, entry: &Entry, path: String, limits: &Limits) -> Result<Option<File>> {
+///
+/// A link that leads out of the package at `top` is refused: a package unpacked from a hostile tar must not put files
+/// of the machine into a dataset. The package itself may be a link, as in mirrors that are made of links.
+fn file(top: &Path, directory: &Path, entry: &Entry, path: String, limits: &Limits) -> Result<Option<File>> {
     let at = directory.join(&entry.name);
     let metadata = match fs::metadata(&at) {
         Ok(metadata) => metadata,
@@ -107,9 +112,18 @@ fn file(directory: &Path, entry: &Entry, path: String, limits: &Limits) -> Resul
     let limit = entry.role().limit(limits);
     if !metadata.is_file() {
         Ok(None)
+    } else if entry.is_link && !is_within(top, &at).map_err(|error| error.in_member(path.as_str()))? {
+        let error = Error::new(Stage::Open, Reason::UnsupportedMember, "a symbolic link that leads out of the package");
+        Err(error.in_member(path))
     } else if metadata.len() > limit {
         Err(too_large(Stage::Open, limit).in_member(path))
     } else {
         Ok(Some(File::on_disk(path, at, metadata.len())))
     }
+}
+
+/// Whether `path` is in the directory `top` once all links are followed.
+fn is_within(top: &Path, path: &Path) -> Result<bool> {
+    let real = |path: &Path| fs::canonicalize(path).map_err(|error| Error::io(Stage::Open, &error));
+    Ok(real(path)?.starts_with(real(top)?))
 }

@@ -20,7 +20,8 @@ const MAX_LINE: u64 = 64 << 10;
 /// list, `#` begins a comment). What cannot be opened is an error item, and the walk goes on; what is
 /// no package is passed over, unless it was named itself. A directory with XML is
 /// a package, with its sub-directories that have none; tar files in a tree are packages. Hidden names and `.tmp` are
-/// passed over, links to directories within a tree too.
+/// passed over, links to directories within a tree too; links to tar files and to documents that stand for themselves
+/// are followed.
 pub fn walk(sources: &[PathBuf]) -> Walk {
     let work = sources.iter().rev().map(|path| Work::Source(path.clone())).collect();
     Walk { work }

@@ -117,15 +117,52 @@ fn large_archives_stream_from_disk() {
 
 #[cfg(unix)]
 #[test]
-fn links_to_files_are_read_and_links_to_directories_are_not_followed() {
+fn links_within_a_package_are_read_and_links_to_directories_are_not_followed() {
     use std::os::unix::fs::symlink;
-    let top = make(&[("d/1.nxml", "<a/>"), ("else/f.jpg", "f")]);
-    symlink(top.path().join("else/f.jpg"), top.path().join("d/f.jpg")).unwrap();
-    symlink(top.path().join("else"), top.path().join("d/linked")).unwrap();
+    let top = make(&[("d/1.nxml", "<a/>"), ("d/full/f.jpg", "f")]);
+    symlink("full/f.jpg", top.path().join("d/g.jpg")).unwrap();
+    symlink(top.path().join("d/full/../full/f.jpg"), top.path().join("d/h.jpg")).unwrap();
+    symlink(top.path().join("d/full"), top.path().join("d/linked")).unwrap();
     symlink(top.path(), top.path().join("d/loop")).unwrap();
     symlink(top.path().join("nowhere"), top.path().join("d/dangling.png")).unwrap();
     let items = read_package(&top.path().join("d"), Kind::Directory);
-    assert_eq!(lines(&items), ["open not_found dangling.png", "d: 1.nxml + f.jpg"]);
+    assert_eq!(lines(&items), ["open not_found dangling.png", "d: 1.nxml + g.jpg, h.jpg, full/f.jpg"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_out_of_a_package_are_rows_and_the_rest_is_read() {
+    use std::os::unix::fs::symlink;
+    let top = make(&[("d/1.nxml", "<a/>"), ("d/f.jpg", "f"), ("d/s/x", ""), ("else/f.jpg", "f"), ("dd/f.jpg", "f")]);
+    symlink(top.path().join("else/f.jpg"), top.path().join("d/g.jpg")).unwrap();
+    symlink("../../else/f.jpg", top.path().join("d/s/h.jpg")).unwrap();
+    symlink("../dd/f.jpg", top.path().join("d/i.jpg")).unwrap();
+    symlink("g.jpg", top.path().join("d/j.jpg")).unwrap();
+    let items = read_package(&top.path().join("d"), Kind::Directory);
+    let rows = ["g.jpg", "i.jpg", "j.jpg", "s/h.jpg"].map(|member| format!("open unsupported_member {member}"));
+    assert_eq!(lines(&items), [&rows[..], &["d: 1.nxml + f.jpg, s/x".to_owned()]].concat());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_document_behind_a_link_out_of_its_package_is_not_read() {
+    use std::os::unix::fs::symlink;
+    let top = make(&[("d/f.jpg", "f"), ("else/1.nxml", "<a/>")]);
+    symlink(top.path().join("else/1.nxml"), top.path().join("d/1.nxml")).unwrap();
+    let items = read_package(&top.path().join("d"), Kind::Directory);
+    assert_eq!(lines(&items)[0], "open unsupported_member 1.nxml");
+    assert!(lines(&items).iter().all(|line| !line.starts_with("d:")), "{items:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_package_may_itself_be_a_link() {
+    use std::os::unix::fs::symlink;
+    let top = make(&[("real/1.nxml", "<a/>"), ("real/f.jpg", "f")]);
+    symlink("f.jpg", top.path().join("real/g.jpg")).unwrap();
+    symlink(top.path().join("real"), top.path().join("d")).unwrap();
+    let items = read_package(&top.path().join("d"), Kind::Directory);
+    assert_eq!(lines(&items), ["d: 1.nxml + f.jpg, g.jpg"]);
 }
 
 #[cfg(unix)]
