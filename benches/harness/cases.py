@@ -16,8 +16,9 @@ from harness.corpus import WORK, Corpus
 from harness.floors import floors
 from harness.loading import loader, tokens
 from harness.measure import Contender, Row, interleaved, medians, one_core, timed
+from harness.streaming import stream
 
-__all__ = ["arrow", "dataset", "imports", "jats", "loader", "memory", "tokens"]
+__all__ = ["arrow", "dataset", "imports", "jats", "loader", "memory", "stream", "tokens"]
 
 Measured: TypeAlias = tuple[list[Row], dict[str, list[float]]]
 

@@ -12,7 +12,8 @@ from typing import TypeAlias
 import numpy as np
 import open_clip
 import torch
-from open_clip_train.data import get_wds_dataset
+import webdataset
+from open_clip_train import data as open_clip_data
 from PIL import Image
 
 import biomedica
@@ -75,6 +76,9 @@ def loader(corpus: Corpus, rounds: int) -> Measured:
         open_clip.transform.PreprocessCfg(), is_train=True, aug_cfg={"scale": (0.9, 1.0)}
     )
     tokenizer = open_clip.get_tokenizer("ViT-B-32")
+    # open_clip's own reader of tars fails on the marks that webdataset 1.0 puts between shards; this is webdataset's,
+    # which open_clip's validation uses.
+    open_clip_data.tarfile_to_samples_nothrow = webdataset.tarfile_to_samples()
 
     def ours(threads: int) -> Contender:
         # Opened once, as a training run does, and read for an epoch.
@@ -89,11 +93,17 @@ def loader(corpus: Corpus, rounds: int) -> Measured:
             train_data=f"{shards}/{{0000..{SHARDS - 1:04}}}.tar", train_num_samples=SAMPLES, dataset_resampled=False,
             train_data_upsampling_factors=None, batch_size=BATCH, workers=workers, world_size=1, seed=0,
         )  # fmt: skip
-        batches = get_wds_dataset(args, preprocess, is_train=True, floor=True, tokenizer=tokenizer).dataloader
+        batches = open_clip_data.get_wds_dataset(
+            args, preprocess, is_train=True, floor=True, tokenizer=tokenizer
+        ).dataloader
         return measured_epochs(f"open_clip, {workers}", batches)
 
+    # As torch's own loader does in its workers; in the process, its threads would fight over the one core.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with one_core():
         measured = interleaved([ours(1), theirs(0)], rounds)
+    torch.set_num_threads(threads)
     measured |= {
         f"{name}, 2 cores": values for name, values in interleaved([ours(1), ours(2), theirs(2)], rounds).items()
     }

@@ -88,7 +88,9 @@ def machine() -> dict[str, object]:
         "tar": said_by("tar", "--version").split("\n")[0],
         "packages": {
             name: metadata.version(name)
-            for name in ("biomedica", "lxml", "numpy", "pillow", "pubmed_parser", "pyarrow", "webdataset")
+            for name in (
+                "biomedica datasets lxml numpy open_clip_torch pillow pubmed_parser pyarrow tokenizers torch webdataset"
+            ).split()
         },
     }
 

@@ -1,8 +1,8 @@
 """`index`: index files beside shards, so that any sample of them is one read away."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from biomedica import _core
 from biomedica._locations import expand
@@ -12,7 +12,8 @@ from biomedica.exceptions import BiomedicaError, SourceNotFoundError
 __all__ = ["Indexed", "index"]
 
 
-class Indexed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Indexed:
     """What came of indexing one shard."""
 
     shard: str

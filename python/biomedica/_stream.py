@@ -17,7 +17,7 @@ Shards: TypeAlias = StrPath | Sequence[StrPath]
 
 
 def stream(
-    source: Shards | Mapping[StrPath, float],
+    source: Shards | Mapping[str, float] | Mapping[Path, float],
     *,
     seed: int = 0,
     shuffle: bool = True,

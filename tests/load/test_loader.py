@@ -11,12 +11,13 @@ import pytest
 import torch
 
 import biomedica as bm
+from biomedica.load.batches import Batches
 from biomedica.load.captions import Captions
 from biomedica.load.device import HostDevice
-from biomedica.load.loader import Loader, Work
+from biomedica.load.loader import Loader
 from biomedica.load.seeds import CROP, seed_of
 from biomedica.load.tokenize import get_tokenizer
-from load.shards import BAD, write_shards
+from load.small_shards import BAD, write_shards
 
 SAMPLES = 101
 
@@ -77,7 +78,7 @@ def make(
         shards, seed=seed, shuffle=train, rank=rank, world_size=world_size, drop_last=train,
         lanes=8, block=4, window=4, max_bad_fraction=max_bad_fraction,
     )  # fmt: skip
-    work = Work(
+    batches = Batches(
         stream,
         pixels or Seeds(),
         None,
@@ -87,7 +88,7 @@ def make(
         whole=train,
         world_size=world_size,
     )
-    return Loader(work, prefetch)
+    return Loader(batches, prefetch)
 
 
 def numbers(batches: Iterable[Any]) -> list[str]:
@@ -342,9 +343,9 @@ def test_no_more_is_made_ahead_than_asked_for(shards: list[Path]) -> None:
 def test_tokens_are_the_tokenizers_and_truncation_is_counted(shards: list[Path]) -> None:
     stream = bm.stream(shards, seed=5, drop_last=True)
     tokenizer = get_tokenizer("ViT-B-32", context_length=3)
-    work = Work(stream, Seeds(), tokenizer, Captions(), HostDevice(), 8, whole=True, world_size=1)
+    made = Batches(stream, Seeds(), tokenizer, Captions(), HostDevice(), 8, whole=True, world_size=1)
     texts = [sample.caption for sample in bm.stream(shards, seed=5, drop_last=True)]
-    with Loader(work, 2) as batches:
+    with Loader(made, 2) as batches:
         tokens = torch.cat([ids for _, ids in batches if isinstance(ids, torch.Tensor)])
         assert torch.equal(tokens, torch.from_numpy(tokenizer.encode(texts[:96]).ids))
         assert batches.stats["truncated_captions"] == batches.stats["captions"] == 96
@@ -384,8 +385,8 @@ def test_samples_for_which_nothing_stands_in_are_left_out(
     tmp_path: Path, samples: int, whole: bool, sizes: list[int], problems: int
 ) -> None:
     shards = write_shards(tmp_path, samples, bad=[3, 17, 20, 23])
-    work = Work(Sequential(shards), Seeds(), None, Captions(), HostDevice(), 8, whole=whole, world_size=1)
-    with Loader(work, 2) as batches:
+    made = Batches(Sequential(shards), Seeds(), None, Captions(), HostDevice(), 8, whole=whole, world_size=1)
+    with Loader(made, 2) as batches:
         got = [(len(images), captions) for images, captions in batches]
         assert [size for size, _ in got] == [len(captions) for _, captions in got] == sizes
         wanted = [f"caption {number}" for number in range(samples) if number not in {3, 17, 20, 23}]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+
 from biomedica._core import Decoder
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ class DaliDecoder:
         if self.device.type not in {"cpu", "cuda"}:
             raise ValueError(f"DALI decodes on cuda or cpu, not on {self.device}")
         if self.device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError("there is no CUDA device here; use device='cpu', or the core's own decoder, which is faster")
+            raise ValueError(
+                "there is no CUDA device here; use device='cpu', or the core's own decoder, which is faster"
+            )
         self.image_size = image_size
         self._batch_size = batch_size
         self._train = train

@@ -1,5 +1,6 @@
 """From host memory to the device of a model, while the model is at work."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 import torch
@@ -28,6 +29,9 @@ class Moved(NamedTuple):
 class Device(Protocol):
     """Where batches go."""
 
+    def at_work(self) -> AbstractContextManager[object]:
+        """Around all that makes a batch: what runs on the device does so beside the model."""
+
     def move(self, *tensors: torch.Tensor) -> Moved:
         """Send tensors there."""
 
@@ -35,17 +39,26 @@ class Device(Protocol):
 class HostDevice:
     """Batches stay where they are."""
 
+    def at_work(self) -> AbstractContextManager[object]:
+        """Nothing to do."""
+        return nullcontext()
+
     def move(self, *tensors: torch.Tensor) -> Moved:
         """The same tensors."""
         return Moved(tensors, None)
 
 
 class CudaDevice:
-    """Copies on a stream of their own, from pinned memory, beside whatever the GPU is computing."""
+    """Decoding and copies on a stream of their own, from pinned memory, beside whatever the GPU is computing."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def at_work(self) -> AbstractContextManager[object]:
+        """That stream, for the calling thread."""
+        context: AbstractContextManager[object] = torch.cuda.stream(self._stream)
+        return context
 
     def move(self, *tensors: torch.Tensor) -> Moved:
         """Copies there; what is there already stays.
@@ -53,7 +66,7 @@ class CudaDevice:
         Pinned memory of torch's own allocator is given to nobody else until copies from it are done.
         """
         ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        with torch.cuda.device(self._device), torch.cuda.stream(self._stream):
+        with self.at_work():
             moved = tuple(
                 tensor if tensor.is_cuda else tensor.pin_memory().to(self._device, non_blocking=True)
                 for tensor in tensors

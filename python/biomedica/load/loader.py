@@ -12,65 +12,31 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 
 from biomedica._stream import stream as open_stream
 from biomedica.load.ahead import Ahead
+from biomedica.load.batches import Batch, Batches, Made, Stream
 from biomedica.load.captions import KINDS, Captions
-from biomedica.load.device import CudaDevice, Device, HostDevice, Moved
-from biomedica.load.pixels import HostMemory, Pixels, RustPixels, choose_decoder, decoding_threads
-from biomedica.load.seeds import CROP, seed_of
-from biomedica.load.tokenize import AnyTokenizer, Tokenizer, get_tokenizer
+from biomedica.load.device import CudaDevice, HostDevice
+from biomedica.load.pixels import DaliPixels, HostMemory, Pixels, RustPixels, choose_decoder, decoding_threads
+from biomedica.load.tokenize import AnyTokenizer, get_tokenizer
 from biomedica.load.transform import OPENAI_MEAN, OPENAI_STD, Transform
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from biomedica._sources import StrPath
+    from biomedica._stream import Shards
 
 __all__ = ["Loader", "loader"]
 
-Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor | list[str]]
-
-
-S = TypeVar("S", bound="Sample")
-
-
-class Sample(Protocol):
-    """What is asked of a sample; `biomedica.stream` has it."""
-
-    @property
-    def image(self) -> memoryview: ...
-    @property
-    def caption(self) -> str: ...
-    @property
-    def metadata(self) -> dict[str, Any]: ...
-    @property
-    def epoch(self) -> int: ...
-    @property
-    def position(self) -> int: ...
-
-
-class Stream(Protocol[S]):
-    """What is asked of a stream; `biomedica.stream` has it."""
-
-    def __iter__(self) -> Iterator[S]: ...
-    def __len__(self) -> int: ...
-    def next_batch(self, count: int) -> list[S]: ...
-    def replacement(self, sample: S, reason: str) -> S | None: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-    def set_epoch(self, epoch: int) -> None: ...
-    def close(self) -> None: ...
-    @property
-    def stats(self) -> dict[str, Any]: ...
-    @property
-    def problems(self) -> Sequence[Exception]: ...
-
 
 def loader(
-    source: "StrPath | Sequence[StrPath] | Mapping[StrPath, float]",
+    source: "Shards | Mapping[str, float] | Mapping[Path, float]",
     *,
     batch_size: int,
     image_size: int = 224,
@@ -86,8 +52,8 @@ def loader(
     ratio: tuple[float, float] = (3 / 4, 4 / 3),
     mean: tuple[float, float, float] = OPENAI_MEAN,
     std: tuple[float, float, float] = OPENAI_STD,
-    interpolation: str = "bicubic",
-    fit: str = "shortest",
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic",
+    fit: Literal["shortest", "longest", "squash"] = "shortest",
     flip: bool = False,
     preprocess_cfg: Mapping[str, Any] | None = None,
     threads: int | None = None,
@@ -171,7 +137,7 @@ def loader(
     )  # fmt: skip
     mover = CudaDevice(where) if where.type == "cuda" else HostDevice()
     return Loader(
-        Work(stream, pixels, tokens, captions, mover, batch_size, whole=train, world_size=world_size), prefetch
+        Batches(stream, pixels, tokens, captions, mover, batch_size, whole=train, world_size=world_size), prefetch
     )
 
 
@@ -182,10 +148,10 @@ class Loader:
     up again: nothing that was made ahead is lost or repeated.
     """
 
-    def __init__(self, work: "Work[Any]", prefetch: int) -> None:
-        self._work = work
+    def __init__(self, batches: Batches[Any], prefetch: int) -> None:
+        self._batches = batches
         self._prefetch = prefetch
-        self._progress = _Progress(work.stream.state_dict())
+        self._progress = _Progress(batches.stream.state_dict())
         self._epoch: weakref.ref[_Epoch] | None = None
         self._is_closed = False
 
@@ -195,8 +161,8 @@ class Loader:
         Raises:
             TypeError: It is not known: the shards have no index.
         """
-        samples, size = len(self._work.stream), self._work.batch_size
-        return samples // size if self._work.whole else -(-samples // size)
+        samples, size = len(self._batches.stream), self._batches.batch_size
+        return samples // size if self._batches.whole else -(-samples // size)
 
     def __iter__(self) -> Iterator[Batch]:
         """The rest of the epoch; the next epoch, if this one is over."""
@@ -204,10 +170,10 @@ class Loader:
             raise ValueError("this loader is closed; call biomedica.loader again")
         self._stop()
         if self._progress.is_over:
-            iter(self._work.stream)  # begins the next epoch
-            self._stand_at(self._work.stream.state_dict())
-        batches = self._work.batches(self._progress.state)
-        epoch = _Epoch(self._progress, Ahead(batches, self._prefetch, name="biomedica.loader"))
+            iter(self._batches.stream)  # begins the next epoch
+            self._stand_at(self._batches.stream.state_dict())
+        batches = Ahead(self._batches.after(self._progress.state), self._prefetch, name="biomedica.loader")
+        epoch = _Epoch(self._progress, batches)
         self._epoch = weakref.ref(epoch)
         return epoch
 
@@ -225,15 +191,15 @@ class Loader:
             ValueError: It is the state of other shards, or none.
         """
         self._stop()
-        self._work.stream.load_state_dict(dict(state))
+        self._batches.stream.load_state_dict(dict(state))
         self._stand_at(dict(state))
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of an epoch; within the one at hand it stays where it is."""
         self._stop()
         if epoch != self._progress.state["epoch"] or self._progress.is_over:
-            self._work.stream.set_epoch(epoch)
-            self._stand_at(self._work.stream.state_dict())
+            self._batches.stream.set_epoch(epoch)
+            self._stand_at(self._batches.stream.state_dict())
 
     @property
     def stats(self) -> dict[str, float]:
@@ -249,13 +215,13 @@ class Loader:
     @property
     def problems(self) -> tuple[Exception, ...]:
         """Samples that could not be used, as errors with shard, member and offset; those of batches made ahead too."""
-        return tuple(self._work.stream.problems)
+        return tuple(self._batches.stream.problems)
 
     def close(self) -> None:
         """End its thread, and those of the stream."""
         self._is_closed = True
         self._end_epoch()
-        self._work.stream.close()
+        self._batches.stream.close()
 
     def __enter__(self) -> Self:
         return self
@@ -273,7 +239,7 @@ class Loader:
             return
         self._end_epoch()
         if not self._progress.is_over:
-            self._work.stream.load_state_dict(self._progress.state)
+            self._batches.stream.load_state_dict(self._progress.state)
 
     def _end_epoch(self) -> None:
         # An iterator that was dropped has ended its thread by itself.
@@ -296,7 +262,7 @@ class _Progress:
 class _Epoch:
     """The batches of an epoch, or of what is left of it."""
 
-    def __init__(self, progress: _Progress, ahead: "Ahead[_Made]") -> None:
+    def __init__(self, progress: _Progress, ahead: "Ahead[Made]") -> None:
         self._progress = progress
         self._ahead = ahead
         self.close = weakref.finalize(self, ahead.close)
@@ -325,111 +291,6 @@ class _Epoch:
         return batch
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A batch, and where the stream is after it; an epoch ends with one that has no batch."""
-
-    state: dict[str, Any]
-    moved: Moved | None = None
-    captions: list[str] | None = None
-    counts: Mapping[str, int] = field(default_factory=dict)
-
-    def batch(self) -> Batch | None:
-        if self.moved is None:
-            return None
-        images, *tokens = self.moved.take()
-        return images, tokens[0] if self.captions is None else self.captions
-
-
-class Work(Generic[S]):
-    """How samples become batches: all that the thread of an epoch needs, and nothing of `Loader`, which may be dropped."""
-
-    def __init__(
-        self,
-        stream: Stream[S],
-        pixels: Pixels,
-        tokenizer: Tokenizer | None,
-        captions: Captions,
-        device: Device,
-        batch_size: int,
-        *,
-        whole: bool,
-        world_size: int,
-    ) -> None:
-        self.stream = stream
-        self.batch_size = batch_size
-        self.whole = whole
-        self._pixels = pixels
-        self._tokenizer = tokenizer
-        self._captions = captions
-        self._device = device
-        self._world_size = world_size
-
-    def batches(self, state: Mapping[str, Any]) -> Iterator[_Made]:
-        """The batches that follow a state to the end of its epoch."""
-        seed, epoch, position = (int(state[name]) for name in ("seed", "epoch", "position"))
-        bad_samples = self.stream.stats["bad_samples"]
-        is_over = False
-        while not is_over:
-            samples = self.stream.next_batch(self.batch_size)
-            position += len(samples) * self._world_size
-            is_over = len(samples) < self.batch_size
-            made = None
-            if samples and not (is_over and self.whole):
-                images, samples = self._decoded(samples, seed)
-                is_over = len(samples) < self.batch_size
-                bad_samples, before = self.stream.stats["bad_samples"], bad_samples
-                if samples and not (is_over and self.whole):
-                    made = self._made(images, samples, seed, bad_samples - before)
-            after = self.stream.state_dict()
-            if after["epoch"] != epoch and self.whole and "cursor" not in after:
-                # After an epoch's last sample a stream stands at the beginning of the next. A loader stands at the end
-                # of this one until it is asked for the next, so that its epoch is that of the last batch. (A stream
-                # without an index, which has a cursor, does not know where that end is.)
-                after |= {"epoch": epoch, "position": position}
-            if made is not None:
-                yield replace(made, state=after)
-            if is_over:
-                yield _Made(after)
-
-    def _decoded(self, samples: Sequence[S], seed: int) -> tuple[torch.Tensor, list[S]]:
-        """Images, and their samples: those whose image cannot be decoded are replaced, or left out at a stream's end."""
-        images, bad = self._decode(samples, seed)
-        chosen: list[S | None] = list(samples)
-        while bad:
-            stand_ins = {place: self.stream.replacement(sample, why) for place, why in bad if (sample := chosen[place])}
-            for place, stand_in in stand_ins.items():
-                chosen[place] = stand_in
-            again = {place: stand_in for place, stand_in in stand_ins.items() if stand_in is not None}
-            if not again:
-                break
-            places = list(again)
-            repaired, still_bad = self._decode(list(again.values()), seed)
-            images[places] = repaired
-            bad = [(places[place], why) for place, why in still_bad]
-        kept = [sample for sample in chosen if sample is not None]
-        if len(kept) < len(chosen):
-            images = images[[place for place, sample in enumerate(chosen) if sample is not None]]
-        return images, kept
-
-    def _decode(self, samples: Sequence[S], seed: int) -> tuple[torch.Tensor, list[tuple[int, str]]]:
-        # What replaces a sample has its turn, and so its crop.
-        seeds = [seed_of(CROP, seed, sample.epoch, sample.position) for sample in samples]
-        return self._pixels.decode([sample.image for sample in samples], seeds)
-
-    def _made(self, images: torch.Tensor, samples: Sequence[S], seed: int, bad_samples: int) -> _Made:
-        chosen = [self._captions.choose(sample, seed, sample.epoch, sample.position) for sample in samples]
-        texts = [text for text, _ in chosen]
-        counts = Counter(f"from_{kind}" for _, kind in chosen)
-        counts |= Counter(samples=len(samples), captions=len(samples), bad_samples=bad_samples)
-        if self._tokenizer is None:
-            return _Made({}, self._device.move(images), texts, counts)
-        tokens = self._tokenizer.encode(texts)
-        if tokens.truncated is not None:
-            counts["truncated_captions"] = int(tokens.truncated.sum())
-        return _Made({}, self._device.move(images, torch.from_numpy(tokens.ids)), None, counts)
-
-
 def _device(device: torch.device | str | None) -> torch.device:
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -440,6 +301,8 @@ def _device(device: torch.device | str | None) -> torch.device:
 def _pixels(
     decoder: str, transform: Transform, batch_size: int, threads: int, prefetch: int, where: torch.device
 ) -> Pixels:
+    if decoder != "rust":
+        return DaliPixels(transform, batch_size, threads, where if decoder == "dali" else torch.device("cpu"))
     # Batches that are ready, the one that is being made, the one in use and the one before it.
     memory = HostMemory(batch_size, transform.image_size, keep=prefetch + 3, pinned=where.type == "cuda")
     return RustPixels(transform, threads, memory)

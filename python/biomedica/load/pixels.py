@@ -4,7 +4,7 @@ import os
 import weakref
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ import torch
 from biomedica import _core
 from biomedica.load.transform import Transform
 
-__all__ = ["DECODERS", "HostMemory", "Pixels", "RustPixels", "choose_decoder", "decoding_threads"]
+__all__ = ["DECODERS", "DaliPixels", "HostMemory", "Pixels", "RustPixels", "choose_decoder", "decoding_threads"]
 
 Pages: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
 DECODERS = ("auto", "dali", "dali-cpu", "rust")
@@ -54,8 +54,40 @@ class RustPixels:
     def decode(self, images: Sequence[memoryview], seeds: Sequence[int]) -> tuple[torch.Tensor, list[tuple[int, str]]]:
         """As `Pixels` has it."""
         pixels = self._memory.take(len(images))
-        bad = self._decoder.decode_batch(list(images), list(seeds), pixels.numpy())
+        memory: Any = pixels.numpy()  # numpy has no buffers in its types before Python 3.12
+        bad = self._decoder.decode_batch(images, seeds, memory)
         return pixels, bad
+
+
+class DaliPixels:
+    """DALI's decoder, into tensors on `device`."""
+
+    def __init__(self, transform: Transform, batch_size: int, threads: int, device: torch.device) -> None:
+        if not transform.train and transform.fit != "shortest":
+            raise ValueError(f"fit is {transform.fit!r}, which DALI's decoder does not know; take decoder='rust'")
+        try:
+            from biomedica.load.dali import DaliDecoder
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "the decoder dali needs NVIDIA DALI: pip install 'biomedica[dali]'", name=error.name
+            ) from error
+        self._decoder = DaliDecoder(
+            transform.image_size,
+            device=device,
+            batch_size=batch_size,
+            train=transform.train,
+            scale=transform.scale,
+            ratio=transform.ratio,
+            mean=transform.mean,
+            std=transform.std,
+            interpolation=transform.interpolation,
+            flip=transform.flip,
+            threads=threads,
+        )
+
+    def decode(self, images: Sequence[memoryview], seeds: Sequence[int]) -> tuple[torch.Tensor, list[tuple[int, str]]]:
+        """As `Pixels` has it."""
+        return self._decoder.decode_batch(images, seeds)
 
 
 class HostMemory:

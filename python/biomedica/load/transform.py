@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 __all__ = ["Transform"]
 
@@ -31,9 +31,9 @@ class Transform:
     """Of each channel, taken off after scaling to 0..1."""
     std: tuple[float, float, float] = OPENAI_STD
     """Of each channel, by which it is divided then."""
-    interpolation: str = "bicubic"
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     """`bicubic` or `bilinear`, both with antialiasing."""
-    fit: str = "shortest"
+    fit: Literal["shortest", "longest", "squash"] = "shortest"
     """Outside training: which side fills the square (`shortest`, `longest`), or both by `squash`."""
 
     def with_config(self, config: Mapping[str, Any]) -> "Transform":

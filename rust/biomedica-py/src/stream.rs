@@ -101,13 +101,11 @@ impl Sample {
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, extension: &str) -> PyResult<Bound<'py, PyBytes>> {
-        match self.inner.get(extension) {
-            Some(bytes) => Ok(PyBytes::new(py, &bytes)),
-            None => {
-                let own: Vec<_> = self.inner.extensions().collect();
-                Err(PyKeyError::new_err(format!("{} has no .{extension}, only {}", self.inner.key, own.join(", "))))
-            }
-        }
+        let bytes = self.inner.get(extension).ok_or_else(|| {
+            let own: Vec<_> = self.inner.extensions().collect();
+            PyKeyError::new_err(format!("{} has no .{extension}, only {}", self.inner.key, own.join(", ")))
+        })?;
+        Ok(PyBytes::new(py, &bytes))
     }
 
     fn __repr__(&self) -> String {
@@ -267,6 +265,7 @@ impl Stream {
         Ok(replacement.map_err(CoreError::from)?.map(Sample::from))
     }
 
+    /// Where the stream is: a few numbers.
     #[pyo3(signature = (*, taken=None))]
     fn state_dict<'py>(&self, py: Python<'py>, taken: Option<u64>) -> PyResult<Bound<'py, PyDict>> {
         let state = self.with(py, |stream| stream.state(taken))?;
@@ -287,6 +286,7 @@ impl Stream {
         Ok(dict)
     }
 
+    /// Go on at the next sample after a state.
     fn load_state_dict(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
         let get = |name: &str| {
             let missing = || PyValueError::new_err(format!("no state of a stream: it has no {name}"));
@@ -314,20 +314,24 @@ impl Stream {
             .map_err(|error| PyValueError::new_err(format!("this state cannot be loaded: {}", error.detail())))
     }
 
+    /// Go to the beginning of an epoch, unless it is the one at hand.
     fn set_epoch(&self, py: Python<'_>, epoch: u64) -> PyResult<()> {
         self.with(py, |stream| stream.set_epoch(epoch))
     }
 
+    /// The epoch at hand.
     #[getter]
     fn epoch(&self, py: Python<'_>) -> PyResult<u64> {
         self.with(py, |stream| stream.epoch())
     }
 
+    /// Samples that this rank has had since the epoch or a state began.
     #[getter]
     fn taken(&self, py: Python<'_>) -> PyResult<u64> {
         self.with(py, |stream| stream.taken())
     }
 
+    /// Counts since it was opened.
     #[getter]
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let stats = self.with(py, |stream| stream.stats())?;

@@ -44,12 +44,17 @@ impl Header {
             return Ok(None);
         }
         let written = number(field(block, 148, 8)).ok_or("the header's checksum is no number")?;
-        let bytes = || block.iter().enumerate().map(|(at, &byte)| if (148..156).contains(&at) { b' ' } else { byte });
-        let unsigned: u64 = bytes().map(u64::from).sum();
-        // Some old tars summed signed bytes.
-        let signed: i64 = bytes().map(|byte| i64::from(byte.cast_signed())).sum();
-        if written != unsigned && i64::try_from(written) != Ok(signed) {
-            return Err("not a tar header: its checksum is wrong");
+        // The sum is taken with the checksum's own field as blanks.
+        let blanks = 8 * u64::from(b' ');
+        let unsigned = |bytes: &[u8]| bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+        let sum = unsigned(block) - unsigned(field(block, 148, 8)) + blanks;
+        if written != sum {
+            // Some old tars summed signed bytes: those above 127 count 256 less.
+            let high = |bytes: &[u8]| bytes.iter().map(|&byte| u64::from(byte >> 7)).sum::<u64>();
+            let lost = 256 * (high(block) - high(field(block, 148, 8)));
+            if written.checked_add(lost) != Some(sum) {
+                return Err("not a tar header: its checksum is wrong");
+            }
         }
         let mut name = text(field(block, 0, 100)).to_vec();
         let prefix = text(field(block, 345, 155));

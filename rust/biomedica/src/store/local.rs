@@ -1,5 +1,7 @@
 //! Files on disk, read by position.
 
+mod pool;
+
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -8,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use pool::Buffer;
 
 use crate::error::{Error, Reason, Result, Stage};
 
@@ -50,9 +53,9 @@ impl LocalFile {
             return Err(Error::new(Stage::Fetch, Reason::Truncated, detail).in_source(self.location.as_ref()));
         }
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, range.start).map_err(|error| failed(&error))?;
-        Ok(Bytes::from(bytes))
+        let mut buffer = Buffer::new(length);
+        self.file.read_exact_at(buffer.as_mut(), range.start).map_err(|error| failed(&error))?;
+        Ok(buffer.freeze())
     }
 
     pub(super) fn reader(&self, offset: u64) -> Result<Box<dyn Read + Send>> {

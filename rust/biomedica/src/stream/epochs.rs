@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::catalog::{Catalog, Opened};
 use super::fetch::{Ahead, Fetcher, Poll};
 use super::options::{Bad, Next, Options, State, Stats, VERSION};
-use super::order::{Recipe, wrong};
+use super::order::{Deal, Recipe, wrong};
 use super::sample::Sample;
 use super::sequence::{Cursor, Windows};
 use super::shards::{Reader, Shards};
@@ -182,7 +182,7 @@ impl Stream {
     /// Where the stream is after `taken` samples of this rank, or after those that were handed out.
     pub fn state(&self, taken: Option<u64>) -> State {
         let taken = taken.unwrap_or(self.taken);
-        let is_over = taken >= self.left() || (self.is_over && taken >= self.taken);
+        let is_over = (self.is_over && taken >= self.taken) || taken >= self.most();
         let position = self.position(taken);
         let (epoch, position) = if is_over { (self.epoch + 1, 0) } else { (self.epoch, position) };
         let Recipe { shuffle, lanes, block, window } = self.options.recipe;
@@ -271,6 +271,12 @@ impl Stream {
     /// Samples that this rank has from the start on.
     fn left(&self) -> u64 {
         self.count().map_or(u64::MAX, |count| self.options.deal.len(count, self.start))
+    }
+
+    /// Samples that the rank with the most has: only when that is done is the epoch over for all.
+    fn most(&self) -> u64 {
+        let deal = Deal { rank: 0, ..self.options.deal };
+        self.count().map_or(u64::MAX, |count| deal.len(count, self.start))
     }
 
     fn reader(&self) -> Reader {

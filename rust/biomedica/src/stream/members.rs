@@ -195,3 +195,87 @@ impl Input for Memory<'_> {
         Ok(count.is_some())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::{index, sample::Sample};
+    use super::*;
+    use crate::shard::Tar;
+
+    fn tar(names: &[&str]) -> Vec<u8> {
+        let mut tar = Tar::new(Vec::new());
+        for name in names {
+            tar.append(name, name.as_bytes()).unwrap();
+        }
+        tar.finish().unwrap()
+    }
+
+    fn walk(bytes: &[u8]) -> (Vec<Member>, Option<Error>) {
+        let mut walk = Walk::new(Memory::new(bytes, 0), 100);
+        let mut members = Vec::new();
+        loop {
+            match walk.next() {
+                Ok(Some(member)) => members.push(member),
+                Ok(None) => return (members, None),
+                Err(error) => return (members, Some(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_member_begins_with_the_header_of_its_long_name() {
+        let long = format!("{}.jpg", "x".repeat(120));
+        let (members, error) = walk(&tar(&["a.jpg", &long]));
+        assert!(error.is_none());
+        let places: Vec<_> = members.iter().map(|m| (m.start, m.data, m.size)).collect();
+        assert_eq!(places, [(0, 512, 5), (1024, 2560, 124)]);
+        assert_eq!(members[1].name, long);
+    }
+
+    #[test]
+    fn a_tar_with_too_many_members_is_refused() {
+        let names: Vec<String> = (0..101).map(|n| format!("{n}.jpg")).collect();
+        let (members, error) = walk(&tar(&names.iter().map(String::as_str).collect::<Vec<_>>()));
+        assert_eq!((members.len(), error.unwrap().reason()), (100, Reason::TooLarge));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn damage_gives_members_within_the_tar_or_a_typed_error(
+            damage in prop::collection::vec((0..4096_usize, any::<u8>()), 0..6), length in 0..5000_usize,
+        ) {
+            let long = format!("{}.txt", "x".repeat(120));
+            let mut bytes = tar(&["a.jpg", "a.txt", &long]);
+            bytes.truncate(length);
+            for (at, value) in damage {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = value;
+                }
+            }
+            let (members, _) = walk(&bytes);
+            for member in &members {
+                prop_assert!(member.start <= member.data && member.data <= bytes.len() as u64);
+            }
+            let shard: Arc<str> = "a.tar".into();
+            if let Ok(sample) = Sample::parse(bytes.clone().into(), &shard, 0) {
+                prop_assert!(sample.image().len() <= bytes.len());
+            }
+        }
+
+        #[test]
+        fn any_text_is_an_index_or_a_typed_error(text in "(v1\\.[0-9] [0-9]{1,3}\n)?([a-z0-9 .\n-]|\\PC){0,200}") {
+            let mut groups = 0;
+            let _ = index::read(&text, &mut |group| {
+                assert!(group.start <= group.end);
+                groups += 1;
+            });
+        }
+    }
+}

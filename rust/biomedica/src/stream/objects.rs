@@ -173,3 +173,58 @@ impl State {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn object(directory: &tempfile::TempDir) -> Object {
+        let path = directory.path().join("a");
+        std::fs::write(&path, (0..200).collect::<Vec<u8>>()).unwrap();
+        Object::open(path.to_str().unwrap(), &StoreOptions::default()).unwrap()
+    }
+
+    fn request(number: usize, bytes: Range<u64>, until: u64) -> RunRequest {
+        RunRequest { key: (0, 0, number), bytes, samples: 2, until }
+    }
+
+    fn held(kept: &Kept) -> (usize, u64) {
+        let state = lock(&kept.state);
+        (state.runs.len(), state.held)
+    }
+
+    #[test]
+    fn a_run_is_kept_until_all_its_samples_were_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let (object, kept) = (object(&directory), Kept::new(100));
+        let run = request(0, 10..30, 9);
+        assert_eq!(kept.read(&object, 10..12, &run, 0).unwrap().as_ref(), [10, 11]);
+        assert_eq!(held(&kept), (1, 20));
+        assert_eq!(kept.read(&object, 28..30, &run, 0).unwrap().as_ref(), [28, 29]);
+        assert_eq!(held(&kept), (0, 0));
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_read_alone_and_old_runs_make_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let (object, kept) = (object(&directory), Kept::new(50));
+        for (number, start) in [(0, 0), (1, 20), (2, 40)] {
+            let bytes = kept.read(&object, start..start + 1, &request(number, start..start + 20, 5), 0).unwrap();
+            assert_eq!(u64::from(bytes.as_ref()[0]), start);
+        }
+        assert_eq!(held(&kept), (2, 40));
+        kept.read(&object, 60..61, &request(3, 60..80, 90), 6).unwrap();
+        assert_eq!(held(&kept), (1, 20));
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_fetched_keeps_no_sample_from_being_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let (object, kept) = (object(&directory), Kept::new(1 << 20));
+        let run = request(0, 190..300, 9);
+        assert_eq!(kept.read(&object, 190..191, &run, 0).unwrap().as_ref(), [190]);
+        assert!(kept.read(&object, 250..260, &run, 0).is_err());
+        assert_eq!(held(&kept), (0, 0));
+    }
+}

@@ -44,10 +44,11 @@ impl Sample {
         let mut members: Vec<(String, Range<usize>)> = Vec::with_capacity(4);
         while let Some(member) = walk.next().map_err(place)? {
             let Some((own, extension)) = split(&member.name) else { continue };
-            if members.is_empty() {
+            let extension = extension.to_lowercase();
+            // What an index leaves out may lie before a sample, so that the last one in the bytes is meant.
+            if own != key || members.iter().any(|(other, _)| *other == extension) {
+                members.clear();
                 own.clone_into(&mut key);
-            } else if own != key {
-                break;
             }
             let start = usize::try_from(member.data - offset).unwrap_or(usize::MAX);
             let range = start..start.saturating_add(usize::try_from(member.size).unwrap_or(usize::MAX));
@@ -55,7 +56,7 @@ impl Sample {
                 let detail = "the sample ends within this member";
                 return Err(place(Error::new(Stage::Tar, Reason::Truncated, detail).in_member(member.name)));
             }
-            members.push((extension.to_lowercase(), range));
+            members.push((extension, range));
         }
         let lost = |reason, detail: &str| Err(place(Error::new(Stage::Image, reason, detail).in_member(key.clone())));
         let Some(image) = members.iter().position(|(extension, _)| is_image(extension)) else {

@@ -178,7 +178,7 @@ impl<'a> Reading<'a> {
                 return Ok(());
             }
         };
-        let mut walk = Walk::new(Tape { reader, position: offset, tape: Vec::new(), start: offset }, MAX_MEMBERS);
+        let mut walk = Walk::new(Tape { reader, position: offset, bytes: Vec::new(), start: offset }, MAX_MEMBERS);
         let mut grouper = Grouper::default();
         let error = loop {
             match walk.next() {
@@ -254,12 +254,12 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A tar that is read once; what was read since the last cut is kept.
+/// A tar that is read once; the bytes that were read since the last cut are kept.
 struct Tape {
     reader: Box<dyn Read + Send>,
     position: u64,
-    tape: Vec<u8>,
-    /// Where the tape begins.
+    bytes: Vec<u8>,
+    /// Where they begin.
     start: u64,
 }
 
@@ -267,21 +267,21 @@ impl Tape {
     /// What is on the tape up to byte `to` of the shard, and where that begins.
     fn cut(&mut self, to: u64) -> (bytes::Bytes, u64) {
         let start = self.start;
-        let at = usize::try_from(to.saturating_sub(start)).unwrap_or(usize::MAX).min(self.tape.len());
-        let rest = self.tape.split_off(at);
+        let at = usize::try_from(to.saturating_sub(start)).unwrap_or(usize::MAX).min(self.bytes.len());
+        let rest = self.bytes.split_off(at);
         self.start += at as u64;
-        (std::mem::replace(&mut self.tape, rest).into(), start)
+        (std::mem::replace(&mut self.bytes, rest).into(), start)
     }
 
     /// Reads up to `count` bytes onto the tape; gives how many there were.
     fn record(&mut self, count: u64) -> Result<u64> {
-        if self.tape.len() as u64 + count > MAX_SAMPLE {
+        if self.bytes.len() as u64 + count > MAX_SAMPLE {
             let detail = format!("a sample of more than {MAX_SAMPLE} bytes");
             return Err(Error::new(Stage::Tar, Reason::TooLarge, detail).at_offset(self.position));
         }
-        let before = self.tape.len();
-        let read = self.reader.by_ref().take(count).read_to_end(&mut self.tape);
-        let count = (self.tape.len() - before) as u64;
+        let before = self.bytes.len();
+        let read = self.reader.by_ref().take(count).read_to_end(&mut self.bytes);
+        let count = (self.bytes.len() - before) as u64;
         let position = self.position;
         self.position += count;
         read.map(|_| count).map_err(|error| Error::io(Stage::Fetch, &error).at_offset(position))
@@ -294,9 +294,9 @@ impl Input for Tape {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let before = self.tape.len();
+        let before = self.bytes.len();
         let count = usize::try_from(self.record(buffer.len() as u64)?).unwrap_or(0);
-        if let (Some(to), Some(from)) = (buffer.get_mut(..count), self.tape.get(before..)) {
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), self.bytes.get(before..)) {
             to.copy_from_slice(from);
         }
         Ok(count)
