@@ -12,7 +12,7 @@ from harness.corpus import corpus as get_corpus
 from harness.measure import ROOT, Row, machine
 from harness.table import markdown, write_readme
 
-CASES = ("jats", "arrow", "dataset", "imports", "memory")
+CASES = ("jats", "arrow", "dataset", "imports", "memory", "decode")
 """Functions of `harness.cases`."""
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+import torch.utils.dlpack
+
 from biomedica._core import Decoder
 
 if TYPE_CHECKING:
@@ -65,7 +67,9 @@ class DaliDecoder:
         if self.device.type not in {"cpu", "cuda"}:
             raise ValueError(f"DALI decodes on cuda or cpu, not on {self.device}")
         if self.device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError("there is no CUDA device here; use device='cpu', or the core's own decoder, which is faster")
+            raise ValueError(
+                "there is no CUDA device here; use device='cpu', or the core's own decoder, which is faster"
+            )
         self.image_size = image_size
         self._batch_size = batch_size
         self._train = train
@@ -139,7 +143,7 @@ class DaliDecoder:
         kind = np.int32 if self._train else np.float32
         starts, shapes = (np.ascontiguousarray(windows[:, row], kind) for row in range(2))
         inputs: dict[str, list[NDArray[Any]]] = {
-            "images": [np.frombuffer(image, np.uint8) for image in images],
+            "images": [np.asarray(memoryview(image)) for image in images],
             "start": list(starts),
             "extent": list(shapes if self._train else starts + shapes),
             "mirror": [np.array(flip, np.int32) for _, flip in views],
@@ -147,7 +151,7 @@ class DaliDecoder:
         for name, values in inputs.items():
             self._pipeline.feed_input(name, values)
         (result,) = self._pipeline.run()
-        return torch.from_dlpack(result.as_tensor())
+        return torch.utils.dlpack.from_dlpack(result.as_tensor())
 
     def _decode_by_core(
         self, images: Sequence[Buffer], seeds: Sequence[int], indices: list[int], out: torch.Tensor
