@@ -204,3 +204,32 @@ def memory(corpus: Corpus, rounds: int) -> Measured:
     return [
         Row("peak memory, 2 threads, 10x the corpus", large, "1x", small, peak["10x"] / peak["1x"], "<= 1.1, < 600 MiB")
     ], measured
+
+
+def decode(_: Corpus, rounds: int) -> Measured:
+    """800x600 JPEGs to 224 pixels: random crop, bicubic, normalised."""
+    from harness.decode import contenders, images
+
+    encoded = images()
+    with one_core():
+        measured = interleaved(contenders(encoded, threads=1), rounds)
+    # As in `arrow`: a second series, unpinned, for what two threads give.
+    ours = [contenders(encoded, threads=threads, peers=False)[0] for threads in (1, 2)]
+    both = interleaved(ours, rounds)
+    seconds = medians(measured)
+    one, two = (medians(both)[f"biomedica, {threads} threads"] for threads in (1, 2))
+
+    def speed(value: float) -> str:
+        return f"{len(encoded) / value:,.0f} images/s"
+
+    mine = seconds["biomedica, 1 threads"]
+
+    def row(peer: str, name: str, goal: str) -> Row:
+        return Row("decode, 1 core", speed(mine), peer, speed(seconds[name]), seconds[name] / mine, goal)
+
+    return [
+        row("Pillow + torchvision, as open_clip", "pillow", ">= 4"),
+        row("DALI on the CPU", "dali", ">= 3"),
+        row("our road for other JPEGs (progressive)", "progressive", ""),
+        Row("decode, 2 threads", speed(two), "1 thread", speed(one), one / two, ">= 1.8"),
+    ], {**measured, **{f"{name}, unpinned": values for name, values in both.items()}}

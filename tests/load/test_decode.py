@@ -1,5 +1,6 @@
 """The core's decoder and DALI beside open_clip's own transform, on images of every kind."""
 
+import array
 import io
 import math
 import random
@@ -50,13 +51,13 @@ def drawing(width: int = 640, height: int = 480) -> Image.Image:
     return image
 
 
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401 - whatever Pillow takes
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
 
 
-def ours(*images: bytes, **options: Any) -> NDArray[np.float32]:
+def ours(*images: bytes, **options: Any) -> NDArray[np.float32]:  # noqa: ANN401 - whatever the decoder takes
     decoder = Decoder(SIZE, threads=1, **options)
     out = np.full((len(images), 3, SIZE, SIZE), np.nan, np.float32)
     assert decoder.decode_batch(images, range(len(images)), out) == []
@@ -76,7 +77,7 @@ def reference(image: Image.Image) -> NDArray[np.float32]:
 def cropped(image: Image.Image, box: list[float]) -> NDArray[Any]:
     left, top, width, height = (round(value) for value in box)
     crop = tv.resized_crop(image.convert("RGB"), top, left, height, width, [SIZE, SIZE], InterpolationMode.BICUBIC)
-    return (np.asarray(crop).transpose(2, 0, 1) / 255 - MEAN) / STD
+    return np.asarray((np.asarray(crop).transpose(2, 0, 1) / 255 - MEAN) / STD)
 
 
 def palette_with_transparency() -> bytes:
@@ -164,7 +165,7 @@ def test_an_image_is_turned_as_exif_says(kind: str, orientation: int) -> None:
 
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
-@pytest.mark.parametrize(("image", "most"), [(picture(800, 600), 1.0), (drawing(800, 600), 2.0)], ids=["photo", "plot"])
+@pytest.mark.parametrize(("image", "most"), [(picture(800, 600), 1.0), (drawing(800, 600), 4.0)], ids=["photo", "plot"])
 def test_crops_are_those_of_torchvision_at_every_scale(image: Image.Image, most: float, subsampling: int) -> None:
     encoded = saved(image, "JPEG", quality=90, subsampling=subsampling)
     decoder = Decoder(SIZE, threads=1, scale=(0.01, 1.0))
@@ -175,7 +176,7 @@ def test_crops_are_those_of_torchvision_at_every_scale(image: Image.Image, most:
         assert view is not None
         # Very small crops of a drawing are all edge: there the colours, stored at half the size, show.
         expected = cropped(Image.open(io.BytesIO(encoded)), view[0])
-        assert difference(pixels, expected) < (most if min(view[0][2:]) > SIZE else 3 * most)
+        assert difference(pixels, expected) < (most if min(view[0][2:]) > SIZE else 2 * most)
 
 
 @pytest.mark.parametrize("fit", ["shortest", "longest", "squash"])
@@ -252,11 +253,11 @@ def test_buffers_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="as many seeds"):
         decoder.decode_batch([image], [0, 1], good)
     with pytest.raises(BufferError, match="images must be"):
-        decoder.decode_batch([np.zeros(9, np.float32)], [0], good)
+        decoder.decode_batch([memoryview(array.array("f", [0.0] * 9))], [0], good)
     with pytest.raises(BufferError, match="contiguous"):
         decoder.decode_batch([memoryview(image)[::2]], [0], good)
     with pytest.raises(BufferError, match="overlaps"):
-        decoder.decode_batch([good.view(np.uint8).reshape(-1)], [0], good)
+        decoder.decode_batch([memoryview(good.data).cast("B")], [0], good)
     assert decoder.decode_batch([], [], np.empty((0, 3, SIZE, SIZE), np.float32)) == []
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+import torch.utils.dlpack
 
 from biomedica._core import Decoder
 
@@ -142,7 +143,7 @@ class DaliDecoder:
         kind = np.int32 if self._train else np.float32
         starts, shapes = (np.ascontiguousarray(windows[:, row], kind) for row in range(2))
         inputs: dict[str, list[NDArray[Any]]] = {
-            "images": [np.frombuffer(image, np.uint8) for image in images],
+            "images": [np.asarray(memoryview(image)) for image in images],
             "start": list(starts),
             "extent": list(shapes if self._train else starts + shapes),
             "mirror": [np.array(flip, np.int32) for _, flip in views],
@@ -150,7 +151,7 @@ class DaliDecoder:
         for name, values in inputs.items():
             self._pipeline.feed_input(name, values)
         (result,) = self._pipeline.run()
-        return torch.from_dlpack(result.as_tensor())
+        return torch.utils.dlpack.from_dlpack(result.as_tensor())
 
     def _decode_by_core(
         self, images: Sequence[Buffer], seeds: Sequence[int], indices: list[int], out: torch.Tensor

@@ -27,6 +27,9 @@ use crate::error::Result;
 /// some detail to choose from: with none, edges would be as sharp as the frequencies that were left, and ring.
 const MARGIN: f64 = 1.25;
 
+/// The same for blocks of fewer than four samples a side, which are hardly more than means: thin lines show it.
+const SMALL_MARGIN: f64 = 1.75;
+
 /// The first marker of a sequential frame, baseline; the next is the same with more tables.
 const SEQUENTIAL: std::ops::RangeInclusive<u8> = 0xc0..=0xc1;
 
@@ -130,7 +133,10 @@ fn sampling(header: &Header<'_>) -> [[u32; 2]; 3] {
 
 /// The fewest samples a side for blocks whose plane still has [`MARGIN`] over `target`.
 fn block_size(window: [f64; 2], target: [f64; 2]) -> u32 {
-    let enough = |size: &u32| (0..2).all(|axis| window[axis] * f64::from(*size) / 8.0 >= MARGIN * target[axis]);
+    let enough = |size: &u32| {
+        let margin = if *size < 4 { SMALL_MARGIN } else { MARGIN };
+        (0..2).all(|axis| window[axis] * f64::from(*size) / 8.0 >= margin * target[axis])
+    };
     (1..8).find(enough).unwrap_or(8)
 }
 
