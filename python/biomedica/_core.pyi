@@ -1,6 +1,6 @@
 """The compiled core: reading, writing and checking in Rust."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -159,6 +159,9 @@ def stream(
     keep: int,
     max_bad_fraction: float,
     remote: bool = False,
+    headers: Sequence[tuple[str, str, str]] = (),
+    cache: tuple[str, int] | None = None,
+    retry_timeout: float = 120.0,
 ) -> Stream:
     """Open a stream over sources (locations and weight); `biomedica.stream` documents it.
 

@@ -1,15 +1,17 @@
-"""What `stream` and `index` accept as their sources: brace lists and globs to paths and URLs."""
+"""What `stream` and `index` accept as their sources: brace lists, globs and `hf://` to paths and URLs."""
 
 import glob
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from biomedica._sources import StrPath
 from biomedica.exceptions import SourceNotFoundError
 
-__all__ = ["Locations", "expand"]
+__all__ = ["Locations", "expand", "headers_by_prefix"]
+
+HUB = "hf://"
 
 MAX_BRACES = 1_000_000
 """Paths that one brace list may stand for."""
@@ -25,21 +27,42 @@ class Locations:
     locations: list[str]
     """Paths and URLs of shards, and directories of datasets, in order."""
     headers: dict[str, str] = field(default_factory=dict)
-    """HTTP headers to send with each request."""
+    """HTTP headers that the server of `headers_for` wants; `Authorization` is a secret."""
+    headers_for: str = ""
+    """The beginning of the URLs whose requests get the headers, and no others."""
 
 
 def expand(source: StrPath | Sequence[StrPath]) -> Locations:
-    """Expand brace lists (`{000..012}`, `{train,test}`) and globs; what a glob finds comes sorted.
+    """Expand brace lists (`{000..012}`, `{train,test}`), globs and `hf://`; what a glob finds comes sorted.
+
+    `hf://datasets/org/name[@revision][/path-or-glob]` becomes URLs of the hub at the commit that the revision is now;
+    without a path, all tars of the repository.
 
     Raises:
-        SourceNotFoundError: A glob matches nothing.
+        SourceNotFoundError: A glob matches nothing, or there is no such repository.
+        SourceError: The hub cannot be asked.
+        ModuleNotFoundError: `hf://` without the package `huggingface_hub`.
         ValueError: There is no source at all, or a brace list is longer than a million paths.
     """
     sources = [source] if isinstance(source, str | os.PathLike) else list(source)
-    found = [location for one in sources for text in _braces(os.fspath(one)) for location in _globbed(text)]
-    if not found:
+    texts = [text for one in sources for text in _braces(os.fspath(one))]
+    if not texts:
         raise ValueError("no source: name at least one shard, dataset, glob or brace list")
-    return Locations(found)
+    if not any(text.startswith(HUB) for text in texts):
+        return Locations([location for text in texts for location in _globbed(text)])
+    from biomedica._hub import Hub  # asks for a package that only `hf://` needs
+
+    hub = Hub()
+    found = [location for text in texts for location in (hub.find(text) if text.startswith(HUB) else _globbed(text))]
+    return Locations(found, hub.headers(), hub.endpoint)
+
+
+def headers_by_prefix(
+    found: Sequence[Locations], headers: Mapping[str, str] | None = None
+) -> list[tuple[str, str, str]]:
+    """Prefix of URLs, name and value of each header; the caller's own `headers` go to all of `found`."""
+    own = [("", name, value) for name, value in (headers or {}).items()]
+    return [(one.headers_for, name, value) for one in found for name, value in one.headers.items()] + own
 
 
 def _braces(text: str) -> Iterator[str]:

@@ -9,6 +9,7 @@
 //! object is read by range as without a cache. That keeps a cache that is smaller than the data from fetching whole
 //! files for every sample. A file that is removed while someone reads it stays readable to them, as Linux has it.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -43,7 +44,7 @@ pub struct CacheOptions {
 impl CacheOptions {
     /// A cache of at most `max_bytes` in `dir`.
     pub fn new(dir: impl Into<PathBuf>, max_bytes: u64) -> Self {
-        Self { dir: dir.into(), max_bytes, keep: Duration::from_secs(60) }
+        Self { dir: dir.into(), max_bytes, keep: Duration::from_mins(1) }
     }
 }
 
@@ -64,8 +65,10 @@ enum Meanwhile {
 
 impl Cached {
     pub(super) fn new(remote: Remote, options: &CacheOptions) -> Self {
-        let digest = Sha256::digest(remote.identity());
-        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut name = String::new();
+        for byte in Sha256::digest(remote.identity()) {
+            let _ = write!(name, "{byte:02x}");
+        }
         Self { path: options.dir.join(name), remote, options: options.clone() }
     }
 

@@ -41,7 +41,7 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { headers: Vec::new(), cache: None, retry_timeout: Duration::from_secs(120) }
+        Self { headers: Vec::new(), cache: None, retry_timeout: Duration::from_mins(2) }
     }
 }
 

@@ -22,7 +22,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const MAX_REDIRECTS: usize = 10;
 /// How long a redirect is remembered: hubs limit how often they are asked, and the URLs they point to expire.
-const REMEMBER: Duration = Duration::from_secs(60);
+const REMEMBER: Duration = Duration::from_mins(1);
 
 /// Pauses that double and differ, so that many clients do not come back at once.
 #[derive(Debug)]

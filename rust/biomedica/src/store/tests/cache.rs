@@ -74,7 +74,7 @@ fn the_longest_unused_file_makes_room() {
 fn what_is_in_use_stays_and_what_has_no_room_is_read_by_range() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::of(bytes(1000));
-    let options = cached(dir.path(), 1500, Duration::from_secs(60));
+    let options = cached(dir.path(), 1500, Duration::from_mins(1));
     Object::open(&server.url("a"), &options).unwrap().read(0..10).unwrap();
     let other = Object::open(&server.url("b"), &options).unwrap();
     assert_eq!(other.read(990..1000).unwrap(), &bytes(1000)[990..]);
@@ -89,7 +89,7 @@ fn a_short_file_and_what_a_killed_process_left_are_fetched_anew() {
     let dir = tempfile::tempdir().unwrap();
     let data = bytes(1000);
     let server = Server::of(data.clone());
-    let options = cached(dir.path(), 1900, Duration::from_secs(60));
+    let options = cached(dir.path(), 1900, Duration::from_mins(1));
     let object = Object::open(&server.url("a"), &options).unwrap();
     object.read(0..10).unwrap();
     let file = only_file(dir.path());

@@ -121,7 +121,7 @@ fn reply(
     let answer = answer(number, &request);
     let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", answer.status);
     for (name, value) in &answer.headers {
-        head += &format!("{name}: {value}\r\n");
+        head.extend([name, ": ", value, "\r\n"]);
     }
     write!(stream, "{head}Content-Length: {}\r\n\r\n", answer.body.len())?;
     stream.write_all(&answer.body[..answer.cut.unwrap_or(answer.body.len())])
