@@ -66,9 +66,7 @@ class Hub:
 
     def _match(self, url: str, repo: str, commit: str, pattern: str) -> list[str]:
         if (repo, commit) not in self._files:
-            listing = self._ask(
-                url, lambda: self._api.list_repo_files(repo, revision=commit, repo_type="dataset")
-            )
+            listing = self._ask(url, lambda: self._api.list_repo_files(repo, revision=commit, repo_type="dataset"))
             self._files[repo, commit] = sorted(listing)
         parts = pattern.split("/")
         names = [name for name in self._files[repo, commit] if _matches(name.split("/"), parts)]

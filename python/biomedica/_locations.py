@@ -16,7 +16,9 @@ HUB = "hf://"
 MAX_BRACES = 1_000_000
 """Paths that one brace list may stand for."""
 
-_BRACES = re.compile(r"\{([^{}]*)\}")
+MAX_GROUPS = 64
+"""Braces that one may have."""
+
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 
@@ -66,32 +68,57 @@ def headers_by_prefix(
 
 
 def _braces(text: str) -> Iterator[str]:
-    pending = [text]
-    count = 0
-    while pending:
-        text = pending.pop()
-        # A path that is there is meant as it is written.
-        match = None if "://" not in text and os.path.exists(text) else _BRACES.search(text)  # noqa: PTH110 - a string
-        if match is None:
-            count += 1
-            yield text
-        else:
-            head, tail = text[: match.start()], text[match.end() :]
-            pending += [head + word + tail for word in reversed(_words(match[1]))]
-        if count + len(pending) > MAX_BRACES:
+    # A path that is there is meant as it is written.
+    if "://" not in text and os.path.exists(text):  # noqa: PTH110 - a string
+        yield text
+        return
+    if text.count("{") > MAX_GROUPS:
+        raise ValueError(f"{text[:80]!r}… has more than {MAX_GROUPS} braces")
+    for count, word in enumerate(_expanded(text)):
+        if count == MAX_BRACES:
             raise ValueError(f"{text!r} stands for more than {MAX_BRACES:,} paths")
+        yield word
 
 
-def _words(inside: str) -> list[str]:
+def _expanded(text: str) -> Iterator[str]:
+    start = text.find("{")
+    inside = _balanced(text[start:]) if start >= 0 else None
+    if inside is None:
+        yield text
+        return
+    head, tail = text[:start], text[start + len(inside) + 2 :]
+    for word in _words(inside):
+        for end in _expanded(tail):
+            yield head + word + end
+
+
+def _balanced(text: str) -> str | None:
+    """What is between the first brace and its counterpart."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "{") - (character == "}")
+        if depth == 0:
+            return text[1:place]
+    return None
+
+
+def _words(inside: str) -> Iterator[str]:
     numbers = _RANGE.fullmatch(inside)
     if numbers is None:
-        return inside.split(",")
+        depth, word = 0, ""
+        for character in inside + ",":
+            if character == "," and depth == 0:
+                yield from _expanded(word)
+                word = ""
+            else:
+                depth += (character == "{") - (character == "}")
+                word += character
+        return
     first, last = int(numbers[1]), int(numbers[2])
-    if abs(last - first) >= MAX_BRACES:
-        raise ValueError(f"{{{inside}}} stands for more than {MAX_BRACES:,} paths")
     step = 1 if last >= first else -1
     width = len(numbers[1]) if numbers[1].startswith("0") or len(numbers[1]) == len(numbers[2]) else 0
-    return [f"{number:0{width}}" for number in range(first, last + step, step)]
+    for number in range(first, last + step, step):
+        yield f"{number:0{width}}"
 
 
 def _globbed(text: str) -> list[str]:

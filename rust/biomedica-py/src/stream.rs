@@ -167,6 +167,7 @@ pub fn stream(
         keep,
         max_bad_fraction,
         store: store(headers, cache, retry_timeout)?,
+        remote,
     };
     options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
     let selection = selection.map(Selection::new);

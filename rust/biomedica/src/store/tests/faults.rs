@@ -1,6 +1,6 @@
 //! Servers that are overloaded, gone, or break off.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
