@@ -35,7 +35,7 @@ class Hub(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - its name there
+    def do_GET(self) -> None:
         hub = self.server
         assert isinstance(hub, Hub)
         path = unquote(urlsplit(self.path).path)

@@ -45,7 +45,7 @@ class FileServer(ThreadingHTTPServer):
 
 
 class FileHandler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - its name there
+    def do_GET(self) -> None:
         server = self.server
         assert isinstance(server, FileServer)
         server.asked.append((self.path, self.headers.get("Authorization")))

@@ -95,7 +95,7 @@ class Hub:
                     raise SourceError(f"{url}: the hub answered {status}") from error
             except errors.OfflineModeIsEnabled as error:
                 raise SourceError(f"{url}: the hub is switched off by HF_HUB_OFFLINE") from error
-            except Exception as error:  # noqa: BLE001 - the client's own, httpx's or requests', by its version
+            except Exception as error:
                 # Offline, by setting or by fact: once more each second does no good for long.
                 if isinstance(error, ValueError | TypeError) or pause > 4:  # noqa: PLR2004
                     raise SourceError(f"{url}: the hub cannot be reached: {_line(error)}") from error

@@ -38,7 +38,7 @@ impl ReadAhead {
             self.request()?;
         }
         if let Some(pending) = self.next.take() {
-            self.piece = pending.wait()?;
+            self.piece = pending.wait(self.remote.stop())?;
             self.request()?;
         }
         Ok(())

@@ -15,6 +15,7 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 
 use super::ahead::ReadAhead;
 use super::local::LocalFile;
+use super::net::stopped;
 use super::remote::Remote;
 use crate::error::{Error, Reason, Result, Stage};
 
@@ -158,6 +160,7 @@ impl Cached {
                 Ok(()) if !is_at(&file, &path) => {}
                 Ok(()) => return Ok(Some(file)),
                 Err(TryLockError::WouldBlock) if meanwhile == Meanwhile::GoOn => return Ok(None),
+                Err(TryLockError::WouldBlock) if self.remote.stop().load(Ordering::Relaxed) => return Err(stopped()),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(WAIT),
                 Err(TryLockError::Error(error)) => return Err(self.broken(&error)),
             }

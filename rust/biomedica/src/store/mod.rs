@@ -18,6 +18,7 @@ use bytes::Bytes;
 use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use cache::CacheOptions;
@@ -37,11 +38,13 @@ pub struct StoreOptions {
     pub cache: Option<CacheOptions>,
     /// How long a server may give no byte before it counts as lost. Retries go on until then.
     pub retry_timeout: Duration,
+    /// Set to end all that waits for a server, with [`crate::error::Reason::Interrupted`].
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { headers: Vec::new(), cache: None, retry_timeout: Duration::from_mins(2) }
+        Self { headers: Vec::new(), cache: None, retry_timeout: Duration::from_mins(2), stop: Arc::default() }
     }
 }
 

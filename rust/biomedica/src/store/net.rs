@@ -1,7 +1,8 @@
 //! The one runtime and HTTP client of a process, and how threads wait for what runs there.
 
 use std::future::Future;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::error::{Error, Reason, Result, Stage};
 /// Requests wait, they do not compute: two threads serve hundreds of them.
 const THREADS: usize = 2;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Between two pieces of a body, not for all of it: bodies may be long.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -88,10 +90,20 @@ impl<T: Send + 'static> Pending<T> {
     }
 
     /// Blocks this thread on a channel rather than on the runtime, which may be done from within any runtime.
-    pub(super) fn wait(self) -> Result<T> {
-        self.answer
-            .recv()
-            .unwrap_or_else(|_| Err(Error::new(Stage::Fetch, Reason::Internal, "a request ended without an answer")))
+    ///
+    /// When `stop` is set, that is the end of it: a server may be waited for much longer than a person would.
+    pub(super) fn wait(self, stop: &AtomicBool) -> Result<T> {
+        loop {
+            match self.answer.recv_timeout(LOOK_EVERY) {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Timeout) if !stop.load(Ordering::Relaxed) => {}
+                Err(RecvTimeoutError::Timeout) => return Err(stopped()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let detail = "a request ended without an answer";
+                    return Err(Error::new(Stage::Fetch, Reason::Internal, detail));
+                }
+            }
+        }
     }
 }
 
@@ -101,7 +113,7 @@ impl<T> Drop for Pending<T> {
     }
 }
 
-/// Runs `future` on the shared runtime and waits for it.
-pub(super) fn wait<T: Send + 'static>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    Pending::start(future)?.wait()
+#[cold]
+pub(super) fn stopped() -> Error {
+    Error::new(Stage::Fetch, Reason::Interrupted, "stopped")
 }

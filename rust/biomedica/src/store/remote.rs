@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::StoreOptions;
-use super::net::{Pending, wait};
+use super::net::Pending;
 use super::request::{Backoff, Connector, LastStatus};
 use crate::error::{Error, Reason, Result, Stage};
 
@@ -45,19 +46,25 @@ struct Place {
     /// The location for messages: without the user and the query, which may be secrets.
     shown: String,
     patience: Duration,
+    stop: Arc<AtomicBool>,
 }
 
 impl Remote {
     pub(super) fn open(location: &str, options: &StoreOptions) -> Result<Self> {
         let place = Place::connect(location, options)?;
         let shown = place.shown.clone();
-        wait(async move { place.open().await })
+        Pending::start(async move { place.open().await })
+            .and_then(|pending| pending.wait(&options.stop))
             .map(|inner| Self(Arc::new(inner)))
             .map_err(|error| error.in_source(shown))
     }
 
     pub(super) fn location(&self) -> &str {
         &self.0.place.location
+    }
+
+    pub(super) fn stop(&self) -> &AtomicBool {
+        &self.0.place.stop
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -82,7 +89,7 @@ impl Remote {
     }
 
     pub(super) fn read(&self, range: Range<u64>) -> Result<Bytes> {
-        self.start(range)?.wait()
+        self.start(range)?.wait(self.stop())
     }
 
     /// Begins to fetch `range`.
@@ -109,7 +116,7 @@ impl Remote {
     /// Hands all of the object to `sink`, piece by piece.
     pub(super) fn download(&self, sink: impl FnMut(&[u8]) -> Result<()> + Send + 'static) -> Result<()> {
         let remote = self.clone();
-        wait(async move { remote.fetch(0..remote.size(), sink).await })
+        Pending::start(async move { remote.fetch(0..remote.size(), sink).await })?.wait(self.stop())
     }
 
     /// Fetches `range`. A body that breaks off is resumed at its next byte; patience begins anew with every byte.
@@ -211,7 +218,8 @@ impl Place {
             other => return Err(wrong(&shown, &format!("{other}:// cannot be read; http, https, s3 and gs can"))),
         };
         let store = store.map_err(|error| wrong(&shown, &describe(&error)))?;
-        Ok(Self { store, path, location: location.to_owned(), shown, patience: options.retry_timeout })
+        let (patience, stop) = (options.retry_timeout, Arc::clone(&options.stop));
+        Ok(Self { store, path, location: location.to_owned(), shown, patience, stop })
     }
 
     /// Asks for the first byte, which tells the size and whether ranges are heeded; a HEAD tells neither for sure, and

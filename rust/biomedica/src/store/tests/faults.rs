@@ -125,6 +125,23 @@ fn an_object_that_changes_is_a_mismatch() {
 }
 
 #[test]
+fn who_waits_for_a_server_can_be_stopped() {
+    let options = StoreOptions::default();
+    let server = Server::of(bytes(100));
+    let (url, object) = (server.url("a"), Object::open(&server.url("a"), &options).unwrap());
+    drop(server);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let open = scope.spawn(|| Object::open(&url, &options).unwrap_err().reason());
+        let read = scope.spawn(|| object.read(0..10).unwrap_err().reason());
+        std::thread::sleep(Duration::from_millis(300));
+        options.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!((open.join().unwrap(), read.join().unwrap()), (Reason::Interrupted, Reason::Interrupted));
+    });
+    assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
 fn redirects_without_end_are_an_error() {
     let server = Server::new(|_, _| Answer::new(302).header("Location", "/again"));
     let error = open(&server).unwrap_err();
