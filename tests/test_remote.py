@@ -1,7 +1,9 @@
 """`stream` over real servers on loopback: http with faults, an S3 server (moto), the hub's redirects, a shared cache."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -14,7 +16,7 @@ import pytest
 
 import biomedica as bm
 from biomedica.exceptions import SourceError, SourceNotFoundError
-from test_stream import write_shards
+from shards import write_shards
 
 COUNT = 4
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -207,6 +209,17 @@ def test_a_server_that_stays_gone_ends_in_time_with_its_url(server: FileServer) 
     assert time.monotonic() - start < 5
     with pytest.raises(ValueError, match="retry_timeout"):
         keys(url + "/000.tar", retry_timeout=-1)
+
+
+def test_ctrl_c_ends_the_wait_for_a_server_that_is_gone(server: FileServer) -> None:
+    url = server.url
+    server.close()
+    interrupt = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    start = time.monotonic()
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        bm.stream(url + "/000.tar")
+    assert time.monotonic() - start < 3
 
 
 def test_processes_share_a_cache_within_its_limit(

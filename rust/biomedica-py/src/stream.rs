@@ -171,8 +171,9 @@ pub fn stream(
     };
     options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
     let selection = selection.map(Selection::new);
-    let inner = interrupt::run(
+    let inner = interrupt::run_with(
         py,
+        &options.store.stop,
         |_| Ok(()),
         |stop| {
             let opening = Opening {
@@ -204,7 +205,7 @@ fn store(
         .ok()
         .filter(|timeout| *timeout <= Duration::from_hours(24))
         .ok_or_else(|| PyValueError::new_err("retry_timeout is a number of seconds from 0 to a day"))?;
-    Ok(StoreOptions { headers, cache, retry_timeout })
+    Ok(StoreOptions { headers, cache, retry_timeout, ..StoreOptions::default() })
 }
 
 fn closed() -> PyErr {
