@@ -248,6 +248,9 @@ def stream(
     keep: int,
     max_bad_fraction: float,
     remote: bool = False,
+    headers: Sequence[tuple[str, str, str]] = (),
+    cache: tuple[str, int] | None = None,
+    retry_timeout: float = 120.0,
 ) -> Stream:
     """Open a stream over sources (locations and weight); `biomedica.stream` documents it.
 

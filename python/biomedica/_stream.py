@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from biomedica import _core
 from biomedica._core import Sample, Stream
-from biomedica._locations import expand
+from biomedica._locations import expand, headers_by_prefix
 from biomedica._sources import StrPath
 
 __all__ = ["Sample", "Stream", "stream"]
@@ -35,6 +35,10 @@ def stream(
     read_ahead: int = 64 << 20,
     keep: int = 1 << 30,
     max_bad_fraction: float = 0.05,
+    headers: Mapping[str, str] | None = None,
+    cache_dir: StrPath | None = None,
+    cache_size: int = 100 << 30,
+    retry_timeout: float = 120.0,
 ) -> Stream:
     """Stream the samples of shards, each once an epoch over all ranks, in an order that depends on the seed alone.
 
@@ -71,6 +75,11 @@ def stream(
         keep: Bytes of remote shards that may be kept because they are needed soon.
         max_bad_fraction: The stream ends with an error when more than this share of its samples (of the first
             thousand, while there are fewer) is bad.
+        headers: Of HTTP requests to all servers that are named here, but to none that they redirect to. The token of
+            `hf://` comes by itself and goes to the hub alone.
+        cache_dir: A directory that keeps whole remote shards, shared by all processes of this machine.
+        cache_size: Bytes that it may hold; what was used longest ago makes room.
+        retry_timeout: Seconds that a server may be gone or overloaded before it counts as lost.
 
     Returns:
         An iterable of `Sample`s. One `iter()` is the rest of an epoch; the next is the next epoch.
@@ -88,12 +97,12 @@ def stream(
     if drop_last and pad:
         raise ValueError("drop_last and pad exclude each other")
     weights = source if isinstance(source, Mapping) else None
-    sources = [(expand(one).locations, weight) for one, weight in weights.items()] if weights is not None else None
-    if sources is None:
+    found = [(expand(one), weight) for one, weight in weights.items()] if weights is not None else None
+    if found is None:
         assert not isinstance(source, Mapping)  # noqa: S101 - for the type checker
-        sources = [(expand(source).locations, 1.0)]
+        found = [(expand(source), 1.0)]
     return _core.stream(
-        sources,
+        [(one.locations, weight) for one, weight in found],
         seed=seed,
         shuffle=shuffle,
         rank=rank,
@@ -109,6 +118,9 @@ def stream(
         read_ahead=read_ahead,
         keep=keep,
         max_bad_fraction=max_bad_fraction,
+        headers=headers_by_prefix([one for one, _ in found], headers),
+        cache=None if cache_dir is None else (os.fspath(cache_dir), cache_size),
+        retry_timeout=retry_timeout,
     )
 
 

@@ -19,15 +19,23 @@ pub const PATIENCE: Duration = Duration::from_millis(100);
 /// Meanwhile `each` is called about ten times a second on this thread, with the GIL; what it raises ends the work too.
 pub fn run<T: Send>(
     py: Python<'_>,
+    each: impl FnMut(Python<'_>) -> PyResult<()> + Send,
+    work: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> Result<T> + Send,
+) -> PyResult<T> {
+    run_with(py, &AtomicBool::new(false), each, work)
+}
+
+/// The same with a flag that is set when the work is to end, for those who can only look at a flag.
+pub fn run_with<T: Send>(
+    py: Python<'_>,
+    stop: &AtomicBool,
     mut each: impl FnMut(Python<'_>) -> PyResult<()> + Send,
     work: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> Result<T> + Send,
 ) -> PyResult<T> {
-    let stop = AtomicBool::new(false);
     let mut raised = None;
     let result = py.detach(|| {
         thread::scope(|scope| {
             let (sender, receiver) = channel();
-            let stop = &stop;
             // Signals are Python's to handle, on this thread alone; the work is done on another.
             scope.spawn(move || {
                 // Nobody waits for it only after a panic over there.

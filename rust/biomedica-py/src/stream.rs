@@ -1,10 +1,11 @@
 //! `stream`: samples of shards in order, fetched by threads while Python does something else.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use biomedica::pipeline;
-use biomedica::store::StoreOptions;
+use biomedica::store::{CacheOptions, Header, StoreOptions};
 use biomedica::stream::{
     self as core, Catalog, Cursor, Deal, Next, Opening, Options, Recipe, Remainder, Selection, State,
 };
@@ -124,7 +125,7 @@ pub struct Stream {
 #[pyfunction]
 #[pyo3(signature = (
     sources, *, seed, shuffle, rank, world_size, epoch, remainder, lanes, block, window, subsets, selection, threads,
-    read_ahead, keep, max_bad_fraction, remote=false,
+    read_ahead, keep, max_bad_fraction, remote=false, headers=Vec::new(), cache=None, retry_timeout=120.0,
 ))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // what Python hands over
 pub fn stream(
@@ -146,6 +147,9 @@ pub fn stream(
     keep: u64,
     max_bad_fraction: f64,
     remote: bool,
+    headers: Vec<(String, String, String)>,
+    cache: Option<(PathBuf, u64)>,
+    retry_timeout: f64,
 ) -> PyResult<Stream> {
     let remainder = match remainder {
         "keep" => Remainder::Keep,
@@ -162,13 +166,14 @@ pub fn stream(
         read_ahead,
         keep,
         max_bad_fraction,
-        store: StoreOptions::default(),
+        store: store(headers, cache, retry_timeout)?,
         remote,
     };
     options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
     let selection = selection.map(Selection::new);
-    let inner = interrupt::run(
+    let inner = interrupt::run_with(
         py,
+        &options.store.stop,
         |_| Ok(()),
         |stop| {
             let opening = Opening {
@@ -187,6 +192,20 @@ pub fn stream(
         },
     )?;
     Ok(Stream { inner: Mutex::new(Some(inner)) })
+}
+
+fn store(
+    headers: Vec<(String, String, String)>,
+    cache: Option<(PathBuf, u64)>,
+    retry_timeout: f64,
+) -> PyResult<StoreOptions> {
+    let headers = headers.into_iter().map(|(prefix, name, value)| Header { prefix, name, value }).collect();
+    let cache = cache.map(|(dir, max_bytes)| CacheOptions::new(dir, max_bytes));
+    let retry_timeout = Duration::try_from_secs_f64(retry_timeout)
+        .ok()
+        .filter(|timeout| *timeout <= Duration::from_hours(24))
+        .ok_or_else(|| PyValueError::new_err("retry_timeout is a number of seconds from 0 to a day"))?;
+    Ok(StoreOptions { headers, cache, retry_timeout, ..StoreOptions::default() })
 }
 
 fn closed() -> PyErr {
