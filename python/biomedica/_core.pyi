@@ -248,7 +248,7 @@ def stream(
     keep: int,
     max_bad_fraction: float,
     remote: bool = False,
-    headers: Sequence[tuple[str, str, str]] = (),
+    headers: Sequence[tuple[str, str, str]] = ...,
     cache: tuple[str, int] | None = None,
     retry_timeout: float = 120.0,
 ) -> Stream:

@@ -51,13 +51,13 @@ def drawing(width: int = 640, height: int = 480) -> Image.Image:
     return image
 
 
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401 - whatever Pillow takes
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
 
 
-def ours(*images: bytes, **options: Any) -> NDArray[np.float32]:  # noqa: ANN401 - whatever the decoder takes
+def ours(*images: bytes, **options: Any) -> NDArray[np.float32]:
     decoder = Decoder(SIZE, threads=1, **options)
     out = np.full((len(images), 3, SIZE, SIZE), np.nan, np.float32)
     assert decoder.decode_batch(images, range(len(images)), out) == []

@@ -359,7 +359,7 @@ class Sequential:
         self.problems: list[Exception] = []
         self.stats = {"bad_samples": 0}
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of the stream
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def __len__(self) -> int:

@@ -27,12 +27,12 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_shards(tmp_path_factory.mktemp("whole"), SAMPLES, size=(100, 80))[0].parent
 
 
-def load(source: Path, **options: Any) -> bm.Loader:  # noqa: ANN401 - of `biomedica.loader`
+def load(source: Path, **options: Any) -> bm.Loader:
     defaults: dict[str, Any] = {"batch_size": 8, "image_size": SIZE, "decoder": "rust", "device": "cpu", "threads": 2}
     return bm.loader(f"{source}/*.tar", **defaults | {"max_bad_fraction": 0.1} | options)
 
 
-def by_hand(source: Path, epoch_of: int = 0, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401
+def by_hand(source: Path, epoch_of: int = 0, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Images and tokens of an epoch, one by one."""
     decoder = Decoder(SIZE, threads=1, **options)
     stream = bm.stream(f"{source}/*.tar", seed=3, drop_last=True)

@@ -53,7 +53,7 @@ class CudaDevice:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._stream = torch.cuda.Stream(device)
 
     def at_work(self) -> AbstractContextManager[object]:
         """That stream, for the calling thread."""
@@ -65,7 +65,7 @@ class CudaDevice:
 
         Pinned memory of torch's own allocator is given to nobody else until copies from it are done.
         """
-        ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        ready = torch.cuda.Event()
         with self.at_work():
             moved = tuple(
                 tensor if tensor.is_cuda else tensor.pin_memory().to(self._device, non_blocking=True)
