@@ -1,7 +1,7 @@
 //! Encoded images to the pixels a model is fed with: `float32`, channels first, cropped, resized and normalised.
 //!
-//! Two roads lead to the same pixels. Ordinary JPEGs ([`jpeg`]) are decoded at a fraction of their size, straight from
-//! their frequencies, and their colour planes are resized one by one; everything else is decoded whole ([`pixels`]).
+//! Two roads lead to the same pixels. Ordinary JPEGs (`jpeg`) are decoded at a fraction of their size, straight from
+//! their frequencies, and their colour planes are resized one by one; everything else is decoded whole (`pixels`).
 //! Which part of an image becomes which pixels is decided once for both, in [`view`].
 //!
 //! What differs from `open_clip`'s own transform on purpose: an image is turned as its EXIF orientation says; 16-bit

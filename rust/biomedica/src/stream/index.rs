@@ -20,7 +20,7 @@ use crate::store::{Object, StoreOptions};
 /// What may lie between two samples and belong to the second: headers that carry long names.
 const MAX_GAP: u64 = 64 << 10;
 
-/// What [`write`] did for a shard.
+/// What [`write()`] did for a shard.
 #[derive(Debug)]
 pub struct Indexed {
     /// Whole samples of the shard; none when its index was there already.
