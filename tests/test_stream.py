@@ -306,6 +306,13 @@ def test_sources_may_be_globs_braces_and_lists(shards: list[Path]) -> None:
         bm.stream([])
 
 
+def test_a_directory_that_is_no_dataset_is_the_shards_in_it(shards: list[Path], tmp_path: Path) -> None:
+    with bm.stream(shards[0].parent, shuffle=False) as whole, bm.stream(shards, shuffle=False) as one_by_one:
+        assert [sample.key for sample in whole] == [sample.key for sample in one_by_one]
+    with pytest.raises(bm.SourceNotFoundError, match=r"neither dataset\.json nor any \.tar file"):
+        bm.stream(tmp_path)
+
+
 def test_a_mixture_has_its_weights_and_each_source_whole(shards: list[Path]) -> None:
     mixture = {shards[0]: 3.0, shards[1]: 1.0}
     stream = bm.stream(mixture, seed=2, lanes=2)

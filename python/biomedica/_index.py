@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from biomedica import _core
-from biomedica._locations import expand
+from biomedica._locations import expand, tars
 from biomedica._sources import StrPath
-from biomedica.exceptions import BiomedicaError, SourceNotFoundError
+from biomedica.exceptions import BiomedicaError
 
 __all__ = ["Indexed", "index"]
 
@@ -57,7 +56,7 @@ def index(
         >>> bm.index("shards/{000..012}.tar")  # doctest: +SKIP
         [Indexed(shard='shards/000.tar', index='shards/000.idx', samples=10000, problem=None), ...]
     """
-    names = [name for location in expand(shards).locations for name in _tars(location)]
+    names = [name for location in expand(shards).locations for name in tars(location)]
     show: Callable[[int, int], object] | None = None
     if progress is not None:
         callback = progress
@@ -67,13 +66,3 @@ def index(
 
     rows = _core.index(names, force=force, threads=threads, progress=show)
     return [Indexed(name, *row) for name, row in zip(names, rows, strict=True)]
-
-
-def _tars(location: str) -> list[str]:
-    path = Path(location)
-    if not path.is_dir():
-        return [location]
-    found = sorted(str(shard) for shard in path.rglob("*.tar"))
-    if not found:
-        raise SourceNotFoundError(f"{location}: no .tar file in this directory")
-    return found

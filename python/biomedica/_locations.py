@@ -5,11 +5,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from biomedica._sources import StrPath
 from biomedica.exceptions import SourceNotFoundError
 
-__all__ = ["Locations", "expand", "headers_by_prefix"]
+__all__ = ["Locations", "expand", "headers_by_prefix", "tars"]
 
 HUB = "hf://"
 
@@ -27,7 +28,7 @@ class Locations:
     """Where shards lie, and what a server has to be told to hand them out."""
 
     locations: list[str]
-    """Paths and URLs of shards, and directories of datasets, in order."""
+    """Paths and URLs of shards, and directories, in order."""
     headers: dict[str, str] = field(default_factory=dict)
     """HTTP headers that the server of `headers_for` wants; `Authorization` is a secret."""
     headers_for: str = ""
@@ -57,6 +58,21 @@ def expand(source: StrPath | Sequence[StrPath]) -> Locations:
     hub = Hub()
     found = [location for text in texts for location in (hub.find(text) if text.startswith(HUB) else _globbed(text))]
     return Locations(found, hub.headers(), hub.endpoint)
+
+
+def tars(location: str) -> list[str]:
+    """The location itself, or all tars in the directory that it is, sorted.
+
+    Raises:
+        SourceNotFoundError: The directory has none.
+    """
+    path = Path(location)
+    if "://" in location or not path.is_dir():
+        return [location]
+    found = sorted(str(shard) for shard in path.rglob("*.tar"))
+    if not found:
+        raise SourceNotFoundError(f"{location}: neither dataset.json nor any .tar file is in this directory")
+    return found
 
 
 def headers_by_prefix(

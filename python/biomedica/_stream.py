@@ -7,13 +7,13 @@ from typing import TypeAlias
 
 from biomedica import _core
 from biomedica._core import Sample, Stream
-from biomedica._locations import expand, headers_by_prefix
+from biomedica._locations import expand, headers_by_prefix, tars
 from biomedica._sources import StrPath
 
 __all__ = ["Sample", "Stream", "stream"]
 
 Shards: TypeAlias = StrPath | Sequence[StrPath]
-"""A dataset, shards, globs and brace lists."""
+"""A dataset, shards, directories of shards, globs and brace lists."""
 
 
 def stream(
@@ -102,7 +102,7 @@ def stream(
         assert not isinstance(source, Mapping)  # noqa: S101 - for the type checker
         found = [(expand(source), 1.0)]
     return _core.stream(
-        [(one.locations, weight) for one, weight in found],
+        [([shard for location in one.locations for shard in _shards(location)], weight) for one, weight in found],
         seed=seed,
         shuffle=shuffle,
         rank=rank,
@@ -134,3 +134,9 @@ def _ids(selection: StrPath | Iterable[str]) -> list[str]:
         ids: list[str] = pq.read_table(path, columns=["image_id"])["image_id"].to_pylist()
         return ids
     return path.read_text(encoding="utf-8").split()
+
+
+def _shards(location: str) -> list[str]:
+    """A dataset stays one: its tables tell where its samples are. Any other directory is the shards in it."""
+    is_dataset = (Path(location) / "dataset.json").is_file()
+    return [location] if is_dataset else tars(location)
