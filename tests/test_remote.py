@@ -184,7 +184,8 @@ def test_busy_and_failing_servers_are_waited_for(server: FileServer, expected: l
     assert stream.stats["bad_samples"] == 0
 
 
-def test_a_server_that_is_gone_for_some_seconds_does_no_harm(root: Path, expected: list[str]) -> None:
+@pytest.mark.parametrize("seconds", [3.0, pytest.param(20.0, marks=pytest.mark.slow)])
+def test_a_server_that_is_gone_for_some_seconds_does_no_harm(root: Path, expected: list[str], seconds: float) -> None:
     server = FileServer(root)
     port = int(server.server_address[1])
     stream = bm.stream(server.url + "/{000..003}.tar", seed=3, read_ahead=1 << 12, keep=1 << 14)
@@ -193,7 +194,7 @@ def test_a_server_that_is_gone_for_some_seconds_does_no_harm(root: Path, expecte
         found.append(sample.key)
         if number == 20:
             server.close()
-            restart = threading.Timer(3.0, lambda: FileServer(root, port))
+            restart = threading.Timer(seconds, lambda: FileServer(root, port))
             restart.start()
     restart.join()
     assert found == expected
