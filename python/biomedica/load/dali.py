@@ -14,6 +14,7 @@ import torch
 import torch.utils.dlpack
 
 from biomedica._core import Decoder
+from biomedica.load.transform import OPENAI_MEAN, OPENAI_STD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["DaliDecoder", "graph"]
-
-OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
-OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class DaliDecoder:

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use biomedica::dataset::{self, Options, Progress};
 use biomedica::limits::Limits;
@@ -11,9 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::error::CoreError;
-
-/// How often Python is asked: for signals, and to show progress.
-const PATIENCE: Duration = Duration::from_millis(100);
+use crate::interrupt::PATIENCE;
 
 /// Write a dataset; see the stub for the whole documentation.
 #[pyfunction]

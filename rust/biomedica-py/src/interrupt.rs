@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use crate::error::CoreError;
 
-/// How long to wait before looking for Ctrl-C.
+/// How long to wait before looking for Ctrl-C, and between two showings of progress.
 pub const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Runs `work` without the GIL on a thread of its own; it is to end soon when what it gets to ask says true.

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{ArrowError, Field};
@@ -17,9 +16,7 @@ use pyo3_arrow::PyRecordBatch;
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 
 use crate::error::{CoreError, Result};
-
-/// How long to wait for a chunk before looking for Ctrl-C.
-const PATIENCE: Duration = Duration::from_millis(100);
+use crate::interrupt::PATIENCE;
 
 /// Number of worker threads: what was asked for, else what the machine has.
 pub fn threads(asked: Option<usize>) -> PyResult<usize> {

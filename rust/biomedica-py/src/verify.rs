@@ -4,16 +4,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
 
 use biomedica::dataset::{self, Report};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::error::CoreError;
-
-/// How long to wait for the end before looking for Ctrl-C.
-const PATIENCE: Duration = Duration::from_millis(100);
+use crate::interrupt::PATIENCE;
 
 /// What `verify` gives: parts, files, bytes, images, number of problems, and the problems as path and text.
 type Found = (u64, u64, u64, u64, u64, Vec<(String, String)>);
