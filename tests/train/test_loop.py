@@ -107,6 +107,24 @@ def test_resume_crosses_the_end_of_an_epoch(config: Make) -> None:
     assert_equal(bm.train.train(config(resume="latest", **options)), straight)
 
 
+def test_two_trainings_do_not_share_a_directory(config: Make) -> None:
+    held = checkpoint.lock(Path(config().logs) / "run")
+    assert held is not None
+    with pytest.raises(TrainingError, match="another training writes there"):
+        bm.train.train(config())
+    held.close()
+    result = bm.train.train(config())
+    free = checkpoint.lock(result.directory)
+    assert free is not None, "the end of a run lets go of its directory"
+    free.close()
+
+
+def test_a_wrong_name_to_resume_leaves_no_directory(config: Make) -> None:
+    with pytest.raises(TrainingError, match="no whole checkpoint"):
+        bm.train.train(config(name="typo", resume="latest"))
+    assert not (Path(config().logs) / "typo").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_the_run_goes_on_from_there(config: Make, number: signal.Signals) -> None:
     straight = bm.train.train(config(name="straight"))

@@ -9,13 +9,14 @@ A checkpoint is written to a hidden directory, synced, and renamed. One that lac
 is no checkpoint.
 """
 
+import fcntl
 import json
 import os
 import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from biomedica.train.device import Device
 
-__all__ = ["VERSION", "Checkpoint", "find", "latest", "load", "restore_rng", "rng_state", "save"]
+__all__ = ["VERSION", "Checkpoint", "find", "latest", "load", "lock", "restore_rng", "rng_state", "save"]
 
 VERSION = 1
 MANIFEST = "checkpoint.json"
@@ -51,6 +52,21 @@ class Checkpoint:
     def model(self) -> Path:
         """The file of weights."""
         return self.path / "model.safetensors"
+
+
+def lock(directory: Path) -> IO[bytes] | None:
+    """The run's directory, made when it is not there, as this process's own until what is returned is closed.
+
+    None when another process has it. A process that ends in any way lets go of it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    file = (directory / ".lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
 
 
 def save(

@@ -112,7 +112,7 @@ def _run(  # noqa: C901, PLR0912, PLR0915 - setting up and the loop, in the orde
 ) -> Result:
     # ---- model, optimizer, data -----------------------------------------------------------------------------------
     device = world.device
-    directory, start = _directory(config, world)
+    directory, start = _directory(config, world, at_end)
     base = models.create(config, world)
     adamw = optimizer.create(base, config, fused=device.is_cuda)
     scaler = device.scaler()
@@ -275,19 +275,24 @@ def _save(
     return world.broadcast(path)
 
 
-def _directory(config: Config, world: distributed.World) -> tuple[Path, checkpoint.Checkpoint | None]:
-    """The directory of the run and the checkpoint it goes on from; all processes agree on both."""
+def _directory(
+    config: Config, world: distributed.World, at_end: contextlib.ExitStack
+) -> tuple[Path, checkpoint.Checkpoint | None]:
+    """The directory of the run, this run's until the end, and the checkpoint it goes on from; all processes agree."""
     name = world.broadcast(config.name or time.strftime("%Y-%m-%d-%H-%M-%S"))
     if config.resume == "latest" and config.name is None:
         raise ValueError("resume latest needs the name of the run")
     directory = Path(config.logs) / name
     start = checkpoint.find(config.resume, directory / "checkpoints") if config.resume else None
+    lock = checkpoint.lock(directory) if world.is_main else None
+    if lock is not None:
+        at_end.callback(lock.close)
+    if not world.broadcast(lock is not None):
+        raise TrainingError(f"{directory}: another training writes there; wait for its end, or choose another name")
     if start is None and checkpoint.latest(directory / "checkpoints"):
         raise TrainingError(
             f"{directory}: this run has checkpoints; go on with --resume latest, or choose another name"
         )
-    world.wait()
-    directory.mkdir(parents=True, exist_ok=True)
     return directory, start
 
 
