@@ -108,6 +108,36 @@ def test_dropout_falls_in_the_second_pass_as_in_the_first(nano: str, cpu: Device
     assert torch.equal(torch.get_rng_state(), after)
 
 
+class Held:
+    """Counts the elements that are kept for a backward pass, and the most at any time."""
+
+    now = most = 0
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+        Held.now += tensor.numel()
+        Held.most = max(Held.most, Held.now)
+
+    def __del__(self) -> None:
+        Held.now -= self.tensor.numel()
+
+
+def test_one_towers_activations_are_held_at_a_time(nano: str, cpu: Device) -> None:
+    def most(work: Callable[[], object]) -> int:
+        Held.now = Held.most = 0
+        with torch.autograd.graph.saved_tensors_hooks(Held, lambda held: held.tensor):
+            work()
+        return Held.most
+
+    model, whole = made(nano), batch(16)
+    images, tokens = split([whole], 4)[0]
+    each = [most(lambda: model(images, None)), most(lambda: model(None, tokens))]
+    both = most(lambda: model(images, tokens))
+    assert max(each) < 0.8 * both
+    # Beside a tower: what the loss keeps of the features.
+    assert most(lambda: backward(model, loss_of(siglip=False), split([whole], 4), cpu)) < 1.1 * max(each)
+
+
 def test_a_locked_tower_gets_no_gradient(nano: str, cpu: Device) -> None:
     model = made(nano)
     model.lock_image_tower()

@@ -5,7 +5,7 @@ the whole. Following GradCache (Gao et al., arXiv 2101.06983):
 
 1. all parts go forward without gradient, and their features are kept;
 2. the loss of all features, gathered over processes, is differentiated with respect to the features;
-3. each part goes forward again, and its features' gradient is carried back through the model.
+3. each part goes forward again, one tower after the other, and its features' gradient is carried back through the tower.
 
 The result is the large batch's gradient up to rounding; one part takes the plain way. open_clip's `--accum-freq` gives
 the same gradient with one backward pass of the whole loss for each part; here there is one in all.
@@ -73,21 +73,41 @@ def backward(
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
         device.set_rng(states[number])  # dropout must fall as it did in the first pass
-        with contextlib.nullcontext() if last else _no_sync(model):
-            output = _forward(model, part, device)
-            pairs = [(output[name], gradients[name][number]) for name in FEATURES]
-            if last:  # what is no feature belongs to the batch, not to a part
-                pairs += [(output[name], _gradient(inputs[name])) for name in output if name not in FEATURES]
-            pairs = [(tensor, gradient) for tensor, gradient in pairs if tensor.requires_grad]
-            torch.autograd.backward([tensor for tensor, _ in pairs], [gradient for _, gradient in pairs])
+        for tower in _towers(model, part, is_last=last):
+            with contextlib.nullcontext() if last else _no_sync(model):
+                output = _forward(model, tower, device)
+                wanted = {name: gradients[name][number] for name in FEATURES}
+                if last and tower[1] is not None:  # what is no feature belongs to the batch, not to a part
+                    wanted |= {name: _gradient(inputs[name]) for name in output if name not in FEATURES}
+                names = [name for name in wanted if name in output and output[name].requires_grad]
+                if names:
+                    torch.autograd.backward([output[name] for name in names], [wanted[name] for name in names])
+                del output  # before the next tower's activations come
     return value.detach()
 
 
-def _forward(model: torch.nn.Module, part: Batch, device: "Device") -> dict[str, torch.Tensor]:
+def _towers(model: torch.nn.Module, part: Batch, *, is_last: bool) -> "list[tuple[torch.Tensor | None, ...]]":
+    """What goes forward at once: images, then tokens, so that one tower's activations are held at a time.
+
+    A model that is wrapped for several processes gets the last part whole: its gradients go to the others when each
+    parameter has had its own, once for each pass.
+    """
+    if is_last and hasattr(model, "no_sync"):
+        return [part]
+    return [(part[0], None), (None, part[1])]
+
+
+def _forward(
+    model: torch.nn.Module, part: "tuple[torch.Tensor | None, ...]", device: "Device"
+) -> dict[str, torch.Tensor]:
     """The model's outputs, in fp32 at least: the loss is not to be computed in half precision."""
     with device.autocast():
-        output: dict[str, torch.Tensor] = model(*part)
-    return {name: value.to(torch.promote_types(value.dtype, torch.float32)) for name, value in output.items()}
+        output: dict[str, torch.Tensor | None] = model(*part)
+    return {
+        name: value.to(torch.promote_types(value.dtype, torch.float32))
+        for name, value in output.items()
+        if value is not None
+    }
 
 
 def _gradient(leaf: torch.Tensor) -> torch.Tensor:
