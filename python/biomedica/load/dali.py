@@ -129,6 +129,9 @@ class DaliDecoder:
                     out.copy_(pixels)
                 else:
                     out[torch.tensor(common, device=self.device)] = pixels
+                if out.is_cuda:
+                    # DALI takes its memory back when `pixels` is gone, and knows nothing of this thread's stream.
+                    torch.cuda.current_stream(out.device).synchronize()
         except RuntimeError:
             # DALI does not say which image it is, and its pipeline is of no more use.
             self._pipeline = graph(self.device, **self._options)
