@@ -3,7 +3,7 @@
 //! This sits beneath `object_store` as its HTTP service, because its own retries know neither `Retry-After` nor
 //! redirects that must not carry a token to another host.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -50,20 +50,26 @@ impl Backoff {
     }
 }
 
-/// The status of a request's last answer, for who put this into its extensions: errors of `object_store` keep it hidden.
-#[derive(Debug, Clone, Default)]
-pub(super) struct LastStatus(Arc<AtomicU16>);
+tokio::task_local! {
+    /// The status of the last answer: errors of `object_store` keep it hidden.
+    static LAST_STATUS: Cell<u16>;
+}
 
-impl LastStatus {
-    pub(super) fn get(&self) -> Option<u16> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|&status| status > 0)
-    }
+/// An error of a store with the status of the answer, if there was one.
+pub(super) type Failed = (object_store::Error, Option<u16>);
+
+/// What a store does, and the status of the answer where it fails.
+pub(super) async fn with_status<T>(work: impl Future<Output = object_store::Result<T>>) -> Result<T, Failed> {
+    let failed = |error| (error, LAST_STATUS.try_with(Cell::get).ok().filter(|&status| status > 0));
+    LAST_STATUS.scope(Cell::new(0), async { work.await.map_err(failed) }).await
 }
 
 /// What makes the HTTP service of one object.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     pub patience: Duration,
+    /// How long the answer to one request may take to begin.
+    pub limit: Duration,
     pub headers: HeaderMap,
     /// Follow redirects. Those of object stores need another signature and are errors.
     pub follow: bool,
@@ -87,10 +93,11 @@ impl HttpService for Patient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let mut backoff = Backoff::new(self.connector.patience);
         loop {
-            let result = self.attempt(&request).await;
-            if let Some(last) = request.extensions().get::<LastStatus>() {
-                last.0.store(result.as_ref().map_or(0, |response| response.status().as_u16()), Ordering::Relaxed);
-            }
+            let attempt = tokio::time::timeout(self.connector.limit, self.attempt(&request));
+            let result = attempt.await.unwrap_or_else(|late| Err(HttpError::new(HttpErrorKind::Timeout, late)));
+            // Who asks for something without wanting to know has no such place.
+            let status = result.as_ref().map_or(0, |response| response.status().as_u16());
+            let _ = LAST_STATUS.try_with(|last| last.set(status));
             let wished = match &result {
                 Ok(response) if passes(response.status()) => retry_after(response.headers(), SystemTime::now()),
                 Err(error) if error.kind() != HttpErrorKind::Decode => None,
@@ -177,7 +184,9 @@ fn refused(what: &'static str) -> HttpError {
 fn passes(status: StatusCode) -> bool {
     match status {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => true,
-        StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => false,
+        StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED | StatusCode::INSUFFICIENT_STORAGE => {
+            false
+        }
         other => other.is_server_error(),
     }
 }

@@ -5,6 +5,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+const STALL: Duration = Duration::from_secs(2);
 
 pub(super) struct Answer {
     pub status: u16,
@@ -12,11 +15,13 @@ pub(super) struct Answer {
     pub body: Vec<u8>,
     /// Send only so much of the body, then hang up.
     pub cut: Option<usize>,
+    /// Send only so much of the body (at 0 not even the headers), then nothing for two seconds.
+    pub stall: Option<usize>,
 }
 
 impl Answer {
     pub(super) fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), cut: None }
+        Self { status, headers: Vec::new(), body: Vec::new(), cut: None, stall: None }
     }
 
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
@@ -119,10 +124,18 @@ fn reply(
         seen.len() - 1
     };
     let answer = answer(number, &request);
+    if answer.stall == Some(0) {
+        std::thread::sleep(STALL);
+    }
     let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", answer.status);
     for (name, value) in &answer.headers {
         head.extend([name, ": ", value, "\r\n"]);
     }
     write!(stream, "{head}Content-Length: {}\r\n\r\n", answer.body.len())?;
-    stream.write_all(&answer.body[..answer.cut.unwrap_or(answer.body.len())])
+    let sent = answer.cut.or(answer.stall).unwrap_or(answer.body.len());
+    stream.write_all(&answer.body[..sent])?;
+    if answer.stall.is_some() {
+        std::thread::sleep(STALL);
+    }
+    Ok(())
 }
