@@ -8,6 +8,7 @@ mod index;
 mod interrupt;
 mod parse_article;
 mod read;
+mod store;
 mod stream;
 mod verify;
 
@@ -30,6 +31,8 @@ mod core {
     use super::parse_article::parse_article;
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
+    #[pymodule_export]
+    use super::store::Store;
     #[pymodule_export]
     use super::stream::{Sample, Stream, stream};
     #[pymodule_export]
