@@ -256,7 +256,6 @@ def stream(
     headers: Sequence[tuple[str, str, str]] = ...,
     cache: tuple[str, int] | None = None,
     retry_timeout: float = 120.0,
-    request_timeout: float = 60.0,
     storage_options: Sequence[tuple[str, str]] = ...,
 ) -> Stream:
     """Open a stream over sources (locations and weight); `biomedica.stream` documents it.

@@ -13,7 +13,7 @@ Sources: TypeAlias = StrPath | Iterable[StrPath]
 
 
 StorageOptions: TypeAlias = Mapping[str, str]
-"""Names and values that the `object_store` crate knows, such as `aws_endpoint`."""
+"""Names and values that the `object_store` crate knows, such as `aws_endpoint`; see `biomedica.open`."""
 
 
 def as_config(storage_options: StorageOptions | None) -> list[tuple[str, str]]:

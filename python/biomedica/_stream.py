@@ -39,7 +39,6 @@ def stream(
     cache_dir: StrPath | None = None,
     cache_size: int = 100 << 30,
     retry_timeout: float = 120.0,
-    request_timeout: float = 60.0,
     storage_options: StorageOptions | None = None,
 ) -> Stream:
     """Stream the samples of shards, each once an epoch over all ranks, in an order that depends on the seed alone.
@@ -82,8 +81,6 @@ def stream(
         cache_dir: A directory that keeps whole remote shards, shared by all processes of this machine.
         cache_size: Bytes that it may hold; what was used longest ago makes room.
         retry_timeout: Seconds that a server may be gone or overloaded before it counts as lost.
-        request_timeout: Seconds that one request may take. What is not there by then is asked for again from its next
-            byte.
         storage_options: How `s3://`, `gs://` and `az://` are spoken to; see `biomedica.open`.
 
     Returns:
@@ -126,7 +123,6 @@ def stream(
         headers=headers_by_prefix([one for one, _ in found], headers),
         cache=None if cache_dir is None else (os.fspath(cache_dir), cache_size),
         retry_timeout=retry_timeout,
-        request_timeout=request_timeout,
         storage_options=as_config(storage_options),
     )
 

@@ -236,8 +236,9 @@ def open(path: StrPath, *, storage_options: StorageOptions | None = None) -> Dat
     Args:
         path: Its directory, or its URL in a store: `s3://`, `gs://` or `az://`.
         storage_options: How the store is spoken to: names and values of the `object_store` crate such as
-            `aws_endpoint` or `google_service_account`. They stand above the environment's (`AWS_…`, `GOOGLE_…`,
-            `AZURE_…`).
+            `aws_endpoint` or `google_service_account`, which stand above the environment's (`AWS_…`, `GOOGLE_…`,
+            `AZURE_…`); and, in seconds, `retry_timeout`, after which a store that is gone or overloaded counts as lost
+            (default 120), and `request_timeout` of one request, after which it is repeated from its next byte (60).
 
     Raises:
         SourceNotFoundError: There is nothing at `path`.

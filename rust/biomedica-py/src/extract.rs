@@ -35,7 +35,7 @@ pub fn extract(
 ) -> PyResult<()> {
     let options = Options { part_size, samples_per_shard, min_size, article_text, limits: Limits::default(), threads };
     options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
-    let stores = store::options(storage_options);
+    let stores = store::options(storage_options)?;
     let root = Root::new(&output, &stores);
     let latest: Mutex<Option<Progress>> = Mutex::default();
     let show = |py: Python<'_>, state: &Progress| match &progress {

@@ -20,31 +20,40 @@ const MAX_OPEN: usize = 256;
 /// Names and values, as `object_store` has them.
 pub type Config = Vec<(String, String)>;
 
-/// Options of stores that take what is given alone.
-pub fn options(config: Config) -> StoreOptions {
-    StoreOptions { config, ..StoreOptions::default() }
+/// How stores are spoken to. Two names are ours: seconds that a server may be gone, and that a request may take.
+pub fn options(config: Config) -> PyResult<StoreOptions> {
+    with_config(StoreOptions::default(), config)
 }
 
-/// All options of stores that are read.
+fn with_config(mut options: StoreOptions, config: Config) -> PyResult<StoreOptions> {
+    for (name, value) in config {
+        match name.as_str() {
+            "retry_timeout" => options.retry_timeout = seconds(&name, value.parse().ok())?,
+            "request_timeout" => {
+                options.request_timeout = seconds(&name, value.parse().ok().filter(|&n: &f64| n > 0.0))?
+            }
+            _ => options.config.push((name, value)),
+        }
+    }
+    Ok(options)
+}
+
+/// All options of shards that are read.
 pub fn reading(
     headers: Vec<(String, String, String)>,
     cache: Option<(PathBuf, u64)>,
     retry_timeout: f64,
-    request_timeout: f64,
     config: Config,
 ) -> PyResult<StoreOptions> {
     let headers = headers.into_iter().map(|(prefix, name, value)| Header { prefix, name, value }).collect();
     let cache = cache.map(|(dir, max_bytes)| CacheOptions::new(dir, max_bytes));
-    let (retry_timeout, request_timeout) =
-        (seconds("retry_timeout", retry_timeout)?, seconds("request_timeout", request_timeout)?);
-    if request_timeout.is_zero() {
-        return Err(PyValueError::new_err("request_timeout is 0, but no server answers at once"));
-    }
-    Ok(StoreOptions { headers, cache, retry_timeout, request_timeout, config, ..StoreOptions::default() })
+    let retry_timeout = seconds("retry_timeout", Some(retry_timeout))?;
+    with_config(StoreOptions { headers, cache, retry_timeout, ..StoreOptions::default() }, config)
 }
 
-fn seconds(name: &str, value: f64) -> PyResult<Duration> {
-    let duration = Duration::try_from_secs_f64(value).ok().filter(|timeout| *timeout <= Duration::from_hours(24));
+fn seconds(name: &str, value: Option<f64>) -> PyResult<Duration> {
+    let duration = value.and_then(|value| Duration::try_from_secs_f64(value).ok());
+    let duration = duration.filter(|timeout| *timeout <= Duration::from_hours(24));
     duration.ok_or_else(|| PyValueError::new_err(format!("{name} is a number of seconds from 0 to a day")))
 }
 
@@ -59,8 +68,8 @@ pub struct Store {
 impl Store {
     #[new]
     #[pyo3(signature = (storage_options=Vec::new()))]
-    fn new(storage_options: Config) -> Self {
-        Self { options: options(storage_options), open: Mutex::default() }
+    fn new(storage_options: Config) -> PyResult<Self> {
+        Ok(Self { options: options(storage_options)?, open: Mutex::default() })
     }
 
     /// Its length in bytes; none when there is nothing.

@@ -126,7 +126,7 @@ pub struct Stream {
 #[pyo3(signature = (
     sources, *, seed, shuffle, rank, world_size, epoch, remainder, lanes, block, window, subsets, selection, threads,
     read_ahead, keep, max_bad_fraction, remote=false, headers=Vec::new(), cache=None, retry_timeout=120.0,
-    request_timeout=60.0, storage_options=Vec::new(),
+    storage_options=Vec::new(),
 ))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // what Python hands over
 pub fn stream(
@@ -151,7 +151,6 @@ pub fn stream(
     headers: Vec<(String, String, String)>,
     cache: Option<(PathBuf, u64)>,
     retry_timeout: f64,
-    request_timeout: f64,
     storage_options: store::Config,
 ) -> PyResult<Stream> {
     let remainder = match remainder {
@@ -169,7 +168,7 @@ pub fn stream(
         read_ahead,
         keep,
         max_bad_fraction,
-        store: store::reading(headers, cache, retry_timeout, request_timeout, storage_options)?,
+        store: store::reading(headers, cache, retry_timeout, storage_options)?,
         remote,
     };
     options.check().map_err(|error| PyValueError::new_err(error.detail()))?;

@@ -20,7 +20,7 @@ pub fn verify(
     storage_options: store::Config,
 ) -> PyResult<Found> {
     let threads = crate::read::threads(threads)?;
-    let options = store::options(storage_options);
+    let options = store::options(storage_options)?;
     let root = Root::new(&path, &options);
     let found = interrupt::run_with(py, &options.stop, |_| Ok(()), |stop| dataset::verify(&root, deep, threads, stop))?;
     let Report { parts, files, num_bytes, images, problems, num_problems } = found;

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ use crate::store::{self, StoreOptions, Version};
 pub(super) const LOCK: &str = ".lock";
 const BEAT: Duration = Duration::from_secs(30);
 const STALE: Duration = Duration::from_mins(5);
+/// How long giving it back may take.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// Others may be faster now and then, but not always.
 const MAX_TRIES: usize = 5;
 const MAX_LOCK: u64 = 1 << 16;
@@ -165,17 +167,23 @@ pub(super) struct Lease {
     location: String,
     is_lost: Arc<AtomicBool>,
     end: Option<Sender<()>>,
+    /// Disconnected when the lock is given back.
+    ended: Receiver<()>,
+    /// Ends what the thread waits for.
+    stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Lease {
     fn begin(location: String, owner: Owner, version: Version, options: StoreOptions) -> Self {
         let is_lost = Arc::new(AtomicBool::new(false));
-        let (end, ended) = channel();
-        let (lost, at) = (Arc::clone(&is_lost), location.clone());
+        let (end, until) = channel();
+        let (alive, ended) = channel();
+        let (lost, at, stop) = (Arc::clone(&is_lost), location.clone(), Arc::clone(&options.stop));
         let thread = std::thread::spawn(move || {
+            let _alive: Sender<()> = alive;
             let (mut owner, mut version) = (owner, version);
-            while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+            while until.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                 let next = Owner { beat: owner.beat + 1, ..owner.clone() };
                 match store::put_if(&at, next.to_bytes(), Some(&version), &options) {
                     Ok(Some(newer)) => (owner, version) = (next, newer),
@@ -197,7 +205,7 @@ impl Lease {
                 let _ = store::delete(&at, &options);
             }
         });
-        Self { location, is_lost, end: Some(end), thread: Some(thread) }
+        Self { location, is_lost, end: Some(end), ended, stop, thread: Some(thread) }
     }
 }
 
@@ -209,6 +217,9 @@ fn is_there(location: &str, options: &StoreOptions) -> Option<(Owner, Version)> 
 impl Drop for Lease {
     fn drop(&mut self) {
         self.end = None;
+        // A store that is gone takes nothing back.
+        let _ = self.ended.recv_timeout(FAREWELL);
+        self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // It ends by itself; a panic there has been shown already.
             let _ = thread.join();

@@ -59,8 +59,9 @@ pub(super) enum Want {
 pub(super) fn connect(location: &str, want: Want, options: &StoreOptions) -> Result<Place> {
     let (location, md5) = split_md5(location);
     let url = Url::parse(location).map_err(|error| wrong(location, &format!("not a URL: {error}")))?;
-    let shown = shown(&url);
     let follow = matches!(url.scheme(), "http" | "https");
+    let may_hold_secrets = follow || !url.username().is_empty() || url.password().is_some();
+    let shown = if may_hold_secrets { shown(&url) } else { location.to_owned() };
     let bucket = url.host_str().unwrap_or_default();
     // The key as it is written: `Url` would encode it.
     let key = location.splitn(4, '/').nth(3).unwrap_or_default();
@@ -248,7 +249,7 @@ fn must_be_known(config: &[(String, String)], shown: &str) -> Result<()> {
         if client != ClientConfigKey::AllowHttp {
             return Err(wrong(
                 shown,
-                &format!("the option {name:?} has no effect here; timeouts are options of their own"),
+                &format!("the option {name:?} has no effect here; request_timeout and retry_timeout have"),
             ));
         }
     }

@@ -10,7 +10,7 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{GetOptions, GetResult, ObjectStore};
 
-use super::request::{Failed, with_status};
+use super::request::{Failed, streamed};
 use crate::error::{Error, Reason, Stage};
 
 const MAX_DETAIL: usize = 300;
@@ -52,7 +52,7 @@ impl Place {
     /// Asks for a range or all.
     pub(super) async fn ask(&self, range: Option<Range<u64>>) -> Result<GetResult, Failed> {
         let options = GetOptions { range: range.map(Into::into), ..GetOptions::default() };
-        with_status(self.store.get_opts(&self.path, options)).await
+        streamed(self.store.get_opts(&self.path, options)).await
     }
 
     #[cold]

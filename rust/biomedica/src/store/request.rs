@@ -51,8 +51,17 @@ impl Backoff {
 }
 
 tokio::task_local! {
+    /// What is asked of a store in this task.
+    static ASKED: Asked;
+}
+
+#[derive(Default)]
+struct Asked {
     /// The status of the last answer: errors of `object_store` keep it hidden.
-    static LAST_STATUS: Cell<u16>;
+    status: Cell<u16>,
+    /// Whether the body is read by who asks, and resumed by them. Any other is a few lines, and read with its answer, so
+    /// that one that breaks off is asked for again.
+    is_streamed: bool,
 }
 
 /// An error of a store with the status of the answer, if there was one.
@@ -60,8 +69,27 @@ pub(super) type Failed = (object_store::Error, Option<u16>);
 
 /// What a store does, and the status of the answer where it fails.
 pub(super) async fn with_status<T>(work: impl Future<Output = object_store::Result<T>>) -> Result<T, Failed> {
-    let failed = |error| (error, LAST_STATUS.try_with(Cell::get).ok().filter(|&status| status > 0));
-    LAST_STATUS.scope(Cell::new(0), async { work.await.map_err(failed) }).await
+    ask(Asked::default(), work).await
+}
+
+/// The same for an answer whose body comes piece by piece.
+pub(super) async fn streamed<T>(work: impl Future<Output = object_store::Result<T>>) -> Result<T, Failed> {
+    ask(Asked { is_streamed: true, ..Asked::default() }, work).await
+}
+
+async fn ask<T>(asked: Asked, work: impl Future<Output = object_store::Result<T>>) -> Result<T, Failed> {
+    let status = || ASKED.try_with(|asked| asked.status.get()).ok().filter(|&status| status > 0);
+    ASKED.scope(asked, async { work.await.map_err(|error| (error, status())) }).await
+}
+
+/// The answer with its body, unless that is to be read by who asks.
+async fn whole(response: HttpResponse) -> Result<HttpResponse, HttpError> {
+    if ASKED.try_with(|asked| asked.is_streamed).unwrap_or(false) {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let bytes = body.bytes().await.map_err(|broken| HttpError::new(HttpErrorKind::Interrupted, broken))?;
+    Ok(HttpResponse::from_parts(parts, bytes.into()))
 }
 
 /// What makes the HTTP service of one object.
@@ -93,11 +121,12 @@ impl HttpService for Patient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let mut backoff = Backoff::new(self.connector.patience);
         loop {
-            let attempt = tokio::time::timeout(self.connector.limit, self.attempt(&request));
+            let answered = async { whole(self.attempt(&request).await?).await };
+            let attempt = tokio::time::timeout(self.connector.limit, answered);
             let result = attempt.await.unwrap_or_else(|late| Err(HttpError::new(HttpErrorKind::Timeout, late)));
             // Who asks for something without wanting to know has no such place.
             let status = result.as_ref().map_or(0, |response| response.status().as_u16());
-            let _ = LAST_STATUS.try_with(|last| last.set(status));
+            let _ = ASKED.try_with(|asked| asked.status.set(status));
             let wished = match &result {
                 Ok(response) if passes(response.status()) => retry_after(response.headers(), SystemTime::now()),
                 Err(error) if error.kind() != HttpErrorKind::Decode => None,
