@@ -1,6 +1,6 @@
 //! An HTTP server of a few lines: one request a connection, answered by a closure.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -109,7 +109,8 @@ fn reply(
     seen: &Mutex<Vec<String>>,
     answer: &dyn Fn(usize, &str) -> Answer,
 ) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut lines = reader.by_ref().lines();
     let mut request = lines.next().transpose()?.unwrap_or_default();
     for line in lines {
         let line = line?;
@@ -118,6 +119,9 @@ fn reply(
         }
         request = format!("{request}\n{}", line.to_lowercase());
     }
+    // Who hangs up on a client that is still sending resets the connection.
+    let length = request.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    std::io::copy(&mut reader.take(length.unwrap_or(0)), &mut std::io::sink())?;
     let number = {
         let mut seen = seen.lock().unwrap();
         seen.push(request.clone());
