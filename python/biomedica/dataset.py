@@ -19,7 +19,7 @@ import pyarrow.dataset as pads
 from biomedica import _core
 from biomedica._sources import StorageOptions, StrPath, as_config
 from biomedica._storage import Storage, storage
-from biomedica.exceptions import BiomedicaError, DatasetError, SourceNotFoundError
+from biomedica.exceptions import DatasetError, SourceNotFoundError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -218,7 +218,11 @@ class Dataset:
 
     def _files(self) -> Iterator[dict[str, Any]]:
         for part in self._parts:
-            yield from _load(self._storage, f"parts/{part}.json")["files"]
+            path = f"parts/{part}.json"
+            record = _load(self._storage, path)
+            if record is None:
+                raise DatasetError(f"{self._storage.location(path)}: the record is missing; verify the dataset")
+            yield from record["files"]
 
     @cached_property
     def _places(self) -> "_Places":
@@ -323,33 +327,30 @@ def _value_counts(table: pads.Dataset, column: str) -> dict[str, int]:
 
 
 def _record(files: Storage) -> dict[str, Any]:
+    name = "dataset.json"
+    where = files.location(name)
     if isinstance(files.root, Path) and not files.root.exists():
         raise SourceNotFoundError(f"{files.root}: there is nothing here")
-    name = "dataset.json"
-    if files.read(name) is None:
+    record = _load(files, name)
+    if record is None:
         kind = DatasetError if isinstance(files.root, Path) else SourceNotFoundError
         raise kind(f"{files.root}: no dataset; `biomedica extract` writes one, with a {name} in it")
-    record = _load(files, name)
     if record.get("format") != FORMAT:
-        found = record.get("format")
-        raise DatasetError(f"{files.location(name)}: format {found!r}, but this version reads format {FORMAT}")
+        raise DatasetError(f"{where}: format {record.get('format')!r}, but this version reads format {FORMAT}")
     missing = {"options", "complete", "counts", "parts"} - record.keys()
     if missing:
-        raise DatasetError(f"{files.location(name)}: not the record of a dataset: no {', '.join(sorted(missing))}")
+        raise DatasetError(f"{where}: not the record of a dataset: no {', '.join(sorted(missing))}")
     return record
 
 
-def _load(files: Storage, relative: str) -> dict[str, Any]:
+def _load(files: Storage, relative: str) -> dict[str, Any] | None:
+    """The record in a file; None when there is no such file."""
     where = files.location(relative)
     try:
         text = files.read(relative)
-        record = json.loads(text) if text is not None else None
-    except BiomedicaError:
-        raise
+        record = None if text is None else json.loads(text)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{where}: cannot be read: {error}") from error
-    if text is None:
-        raise DatasetError(f"{where}: cannot be read: there is no such file")
-    if not isinstance(record, dict):
+    if text is not None and not isinstance(record, dict):
         raise DatasetError(f"{where}: not the record of a dataset")
     return record

@@ -188,3 +188,33 @@ fn options_stand_above_the_environment_and_slips_are_refused() {
     let error = Object::open("az://lab/a", &with("google_service_account_key", "{}")).unwrap_err();
     assert!(error.to_string().to_lowercase().contains("account"), "{error}");
 }
+
+#[test]
+fn google_and_azure_are_asked_in_their_own_way() {
+    let data = bytes(1000);
+    let server = Server::new(move |_, request| match request.lines().next().unwrap() {
+        line if line.starts_with("PUT") => Answer::new(201).header("ETag", "\"2\""),
+        _ => serve(&data, "1", request).header("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"),
+    });
+    let at = |names: &[(&str, &str)]| {
+        let url = server.url("").trim_end_matches('/').to_owned();
+        let config = names.iter().map(|(name, value)| ((*name).to_owned(), value.replace("URL", &url))).collect();
+        StoreOptions { config, ..StoreOptions::default() }
+    };
+    let google = at(&[("google_base_url", "URL"), ("google_bearer_token", "t")]);
+    let azure = at(&[("azure_endpoint", "URL"), ("account_name", "lab"), ("account_key", "c2VjcmV0")]);
+    for (location, options, path, mark) in [
+        ("gs://bucket/a b", &google, "/bucket/a%20b", "authorization: bearer t"),
+        ("az://container/a b", &azure, "/container/a%20b", "authorization: sharedkey lab:"),
+    ] {
+        assert_eq!(wait(fetch(location, options, 1000)).unwrap().len(), 1000);
+        let object = Object::open(location, options).unwrap();
+        assert_eq!(object.read(10..20).unwrap().len(), 10);
+        put(location, Bytes::from_static(b"x"), options).unwrap();
+        let requests = server.requests();
+        for (verb, request) in ["GET", "GET", "GET", "PUT"].iter().zip(&requests[requests.len() - 4..]) {
+            assert!(request.starts_with(&format!("{verb} {path}")), "{request}");
+            assert!(request.contains(mark), "{request}");
+        }
+    }
+}
