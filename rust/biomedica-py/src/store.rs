@@ -27,11 +27,10 @@ pub fn options(config: Config) -> PyResult<StoreOptions> {
 
 fn with_config(mut options: StoreOptions, config: Config) -> PyResult<StoreOptions> {
     for (name, value) in config {
+        let number = || value.parse::<f64>().ok();
         match name.as_str() {
-            "retry_timeout" => options.retry_timeout = seconds(&name, value.parse().ok())?,
-            "request_timeout" => {
-                options.request_timeout = seconds(&name, value.parse().ok().filter(|&n: &f64| n > 0.0))?
-            }
+            "retry_timeout" => options.retry_timeout = seconds(&name, number())?,
+            "request_timeout" => options.request_timeout = seconds(&name, number().filter(|&number| number > 0.0))?,
             _ => options.config.push((name, value)),
         }
     }

@@ -42,7 +42,7 @@ pub(super) struct Sealed {
 #[derive(Debug)]
 enum Target {
     Disk(OnDisk),
-    Store(Upload),
+    Store(Box<Upload>),
 }
 
 /// A file under a temporary name beside its own.
@@ -106,7 +106,7 @@ impl Target {
     fn location(&self) -> String {
         match self {
             Self::Disk(disk) => disk.names.own.to_string_lossy().into_owned(),
-            Self::Store(upload) => upload.location().to_owned(),
+            Self::Store(upload) => upload.shown().to_owned(),
         }
     }
 
@@ -128,8 +128,8 @@ impl Output {
 
     /// An object of a store.
     pub(super) fn upload(upload: Upload) -> Result<Self> {
-        at(Path::new(upload.location()), step())?;
-        Ok(Self::new(Target::Store(upload)))
+        at(Path::new(upload.shown()), step())?;
+        Ok(Self::new(Target::Store(Box::new(upload))))
     }
 
     fn new(target: Target) -> Self {
@@ -207,7 +207,7 @@ impl Sealed {
                 Ok(())
             }
             Target::Store(upload) => {
-                at(Path::new(upload.location()), step())?;
+                at(Path::new(upload.shown()), step())?;
                 upload.complete()
             }
         }

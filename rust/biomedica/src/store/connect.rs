@@ -88,13 +88,12 @@ pub(super) fn connect(location: &str, want: Want, options: &StoreOptions) -> Res
         (Arc::new(builder.build().map_err(|error| wrong(&shown, &describe(&error)))?), None)
     } else {
         let key = name(url.scheme(), bucket, options);
-        let store = match options.connections.get(&key) {
-            Some(store) => store,
-            None => {
-                let store = bucket_store(url.scheme(), bucket, &options.config, connector, &shown)?;
-                options.connections.keep(key, &store);
-                store
-            }
+        let store = if let Some(store) = options.connections.get(&key) {
+            store
+        } else {
+            let store = bucket_store(url.scheme(), bucket, &options.config, connector, &shown)?;
+            options.connections.keep(key, &store);
+            store
         };
         (Arc::clone(&store) as _, Some(store))
     };

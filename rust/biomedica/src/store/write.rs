@@ -58,7 +58,7 @@ impl Upload {
     }
 
     /// The URL, without what may be secret in it.
-    pub fn location(&self) -> &str {
+    pub fn shown(&self) -> &str {
         &self.place.shown
     }
 
@@ -197,7 +197,7 @@ impl Version {
 /// Writes an object if none is there, or in the place of just the state `over`; none when it is otherwise.
 ///
 /// An answer that gets lost makes a success look like a failure: who must know reads what is there. A store that knows
-/// no conditions is [`Reason::UnsupportedFormat`].
+/// no conditions is [`crate::error::Reason::UnsupportedFormat`].
 pub fn put_if(location: &str, bytes: Bytes, over: Option<&Version>, options: &StoreOptions) -> Result<Option<Version>> {
     let place = writable(location, options)?;
     let mode = over.map_or(PutMode::Create, |version| PutMode::Update(version.0.clone()));

@@ -18,7 +18,8 @@ use crate::store::{StoreOptions, local_path};
 /// The dataset that lies at a location, if one does. A URL of a shard is not asked for one.
 pub(super) fn dataset(location: &str, options: &StoreOptions) -> Result<Option<Root>> {
     let is_store = ["s3://", "gs://", "az://"].iter().any(|scheme| location.starts_with(scheme));
-    if local_path(location).is_none() && (!is_store || location.ends_with(".tar")) {
+    let is_shard = location.rsplit_once('.').is_some_and(|(_, extension)| extension == "tar");
+    if local_path(location).is_none() && (!is_store || is_shard) {
         return Ok(None);
     }
     let root = Root::new(location, options);
