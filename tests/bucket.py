@@ -42,11 +42,14 @@ class Bucket:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         return {"aws_endpoint": url or self.url, **keys, **more}
 
-    def tree(self, prefix: str) -> dict[str, bytes]:
+    def names(self, prefix: str) -> list[str]:
         """Every object below a prefix."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{prefix}/")
-        names = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return {name.removeprefix(f"{prefix}/"): self.get(name) for name in names}
+        return [entry["Key"].removeprefix(f"{prefix}/") for page in pages for entry in page.get("Contents", [])]
+
+    def tree(self, prefix: str) -> dict[str, bytes]:
+        """The same with their bytes."""
+        return {name: self.get(f"{prefix}/{name}") for name in self.names(prefix)}
 
     def get(self, key: str) -> bytes:
         data: bytes = self._client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
