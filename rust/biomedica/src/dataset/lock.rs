@@ -119,7 +119,7 @@ fn lock_prefix(root: &Root, options: &StoreOptions) -> Result<Lock> {
             return Ok(Lock::Store(Lease::begin(location, owner, there.version(), own)));
         }
         let age = there.modified.and_then(|then| (Utc::now() - then).to_std().ok()).unwrap_or_default();
-        if age < STALE && !other.as_ref().is_some_and(|other| other.is_dead(&owner)) {
+        if !is_free(other.as_ref(), age, &owner) {
             let detail = format!(
                 "another process is writing this dataset ({}, last sign of life {} seconds ago); wait for its end, or \
                  choose another output. A lock without a sign of life for five minutes is taken over",
@@ -131,6 +131,11 @@ fn lock_prefix(root: &Root, options: &StoreOptions) -> Result<Lock> {
         over = Some(there.version());
     }
     Err(refuse(&root.location(""), "other processes are fighting for this dataset's lock; try again later"))
+}
+
+/// Whether `this` may take over the lock of `other`, which was last written so long ago.
+fn is_free(other: Option<&Owner>, age: Duration, this: &Owner) -> bool {
+    age >= STALE || other.is_some_and(|other| other.is_dead(this))
 }
 
 impl Owner {
@@ -229,4 +234,30 @@ impl Drop for Lease {
 
 fn refuse(location: &str, detail: &str) -> Error {
     Error::new(Stage::Write, Reason::Locked, detail).in_source(location)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_free_when_it_is_stale_or_its_owner_is_known_to_be_dead() {
+        let this = Owner { token: "1".into(), machine: "m".into(), process: std::process::id(), beat: 0 };
+        let owner = |machine: &str, process| Owner { machine: machine.into(), process, ..this.clone() };
+        let (fresh, old) = (STALE - Duration::from_secs(1), STALE);
+        for (other, age, free) in [
+            (Some(owner("m", u32::MAX)), fresh, true),
+            (Some(owner("m", 1)), fresh, false),
+            (Some(owner("other", u32::MAX)), fresh, false),
+            (Some(owner("other", u32::MAX)), old, true),
+            (Some(owner("m", 1)), old, true),
+            // What cannot be read is somebody's until it is old.
+            (None, fresh, false),
+            (None, old, true),
+        ] {
+            assert_eq!(is_free(other.as_ref(), age, &this), free, "{other:?} {age:?}");
+        }
+        let nowhere = Owner { machine: String::new(), ..this.clone() };
+        assert!(!is_free(Some(&owner("", u32::MAX)), fresh, &nowhere), "machines that are not known differ");
+    }
 }

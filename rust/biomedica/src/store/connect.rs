@@ -169,6 +169,9 @@ fn s3(bucket: &str, config: &[(String, String)], connector: Connector, shown: &s
     let builder = builder.with_bucket_name(bucket).with_retry(no_retries()).with_http_connector(connector);
     let builder = if is_anonymous { builder.with_skip_signature(true) } else { builder };
     let builder = if has_region { builder } else { builder.with_region("us-east-1") };
+    // One object at a time is deleted, which every server knows how to do.
+    let builder =
+        if has(Aws::DisableBulkDelete) { builder } else { builder.with_config(Aws::DisableBulkDelete, "true") };
     Ok(builder.with_allow_http(true))
 }
 
