@@ -174,8 +174,7 @@ impl Root {
 
     #[cold]
     fn missing(&self, relative: &str) -> Error {
-        let detail = std::io::Error::from_raw_os_error(2).to_string();
-        Error::new(Stage::Write, Reason::NotFound, detail).in_source(self.location(relative))
+        Error::new(Stage::Write, Reason::NotFound, "there is no such file").in_source(self.location(relative))
     }
 
     /// Calls `f` with the name of every file in a directory, and of every directory where it is on disk.

@@ -22,6 +22,8 @@ use crate::error::{Result, Stage};
 
 /// Every piece but the last has this size, as some stores demand; S3 takes ten thousand of them.
 const PIECE: usize = 8 << 20;
+/// What an object that waits to be completed may hold back: many may wait, and be put in one request each.
+const SMALL: usize = 64 << 10;
 /// Pieces of one object on their way at a time.
 const MAX_UNDER_WAY: usize = 3;
 /// How often the pieces are joined at most: S3 may answer with an error after it said that all is well.
@@ -75,9 +77,10 @@ impl Upload {
         Ok(())
     }
 
-    /// Sends what is left of an object of several pieces on its way.
+    /// Sends what is left on its way, unless it is so little that it goes with the completion.
     pub fn flush(&mut self) -> Result<()> {
-        if self.multipart.is_some() && !self.piece.is_empty() { self.send() } else { Ok(()) }
+        let least = if self.multipart.is_some() { 1 } else { SMALL };
+        if self.piece.len() >= least { self.send() } else { Ok(()) }
     }
 
     /// Waits until the store has all pieces.
@@ -87,7 +90,9 @@ impl Upload {
 
     /// Makes the object appear.
     pub fn complete(mut self) -> Result<()> {
-        self.flush()?;
+        if self.multipart.is_some() {
+            self.flush()?;
+        }
         self.wait()?;
         let place = self.place.clone();
         let num_bytes = self.num_bytes;

@@ -31,6 +31,22 @@ fn an_object_appears_when_it_is_complete_whatever_its_size() {
 }
 
 #[test]
+fn what_waits_to_be_completed_is_with_the_store_already_and_not_in_memory() {
+    let answer = |body: &str| Answer { body: body.into(), ..Answer::new(200) };
+    for (size, before, after) in [(1000, (0, 0), (1, 0)), (100_000, (1, 1), (1, 2))] {
+        let server = pieces(vec![answer(DONE)]);
+        let of = |verb: &str| server.requests().iter().filter(|request| request.starts_with(verb)).count();
+        let mut upload = Upload::new("s3://lab/a", &at(&server)).unwrap();
+        upload.write(&bytes(size)).unwrap();
+        upload.flush().unwrap();
+        upload.wait().unwrap();
+        assert_eq!((of("PUT"), of("POST")), before);
+        upload.complete().unwrap();
+        assert_eq!((of("PUT"), of("POST")), after);
+    }
+}
+
+#[test]
 fn an_upload_that_is_dropped_leaves_nothing() {
     let options = memory();
     let mut upload = Upload::new("s3://lab/a", &options).unwrap();
