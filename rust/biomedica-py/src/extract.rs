@@ -24,7 +24,7 @@ use crate::store;
 pub fn extract(
     py: Python<'_>,
     sources: Vec<PathBuf>,
-    output: String,
+    output: PathBuf,
     threads: Option<usize>,
     part_size: usize,
     samples_per_shard: usize,

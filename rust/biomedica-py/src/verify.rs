@@ -1,5 +1,7 @@
 //! `verify`: whether a dataset is what its records say.
 
+use std::path::PathBuf;
+
 use biomedica::dataset::{self, Report, Root};
 use pyo3::prelude::*;
 
@@ -14,7 +16,7 @@ type Found = (u64, u64, u64, u64, u64, Vec<(String, String)>);
 #[allow(clippy::needless_pass_by_value)] // what Python hands over
 pub fn verify(
     py: Python<'_>,
-    path: String,
+    path: PathBuf,
     deep: bool,
     threads: Option<usize>,
     storage_options: store::Config,

@@ -244,7 +244,7 @@ mod tests {
     fn a_lock_is_free_when_it_is_stale_or_its_owner_is_known_to_be_dead() {
         let this = Owner { token: "1".into(), machine: "m".into(), process: std::process::id(), beat: 0 };
         let owner = |machine: &str, process| Owner { machine: machine.into(), process, ..this.clone() };
-        let (fresh, old) = (STALE - Duration::from_secs(1), STALE);
+        let (fresh, old) = (Duration::from_secs(299), STALE);
         for (other, age, free) in [
             (Some(owner("m", u32::MAX)), fresh, true),
             (Some(owner("m", 1)), fresh, false),

@@ -31,10 +31,13 @@ enum Kind {
 
 impl Root {
     /// What a path or URL names. Nothing is looked at yet.
-    pub fn new(location: &str, options: &StoreOptions) -> Self {
-        match store::local_path(location) {
-            Some(path) => Self(Kind::Directory(path.into())),
-            None => Self(Kind::Prefix(location.trim_end_matches('/').to_owned(), options.clone())),
+    pub fn new(location: impl AsRef<Path>, options: &StoreOptions) -> Self {
+        // A path need not be UTF-8; a URL is.
+        let path = location.as_ref();
+        match path.to_str().map(|text| (text, store::local_path(text))) {
+            Some((url, None)) => Self(Kind::Prefix(url.trim_end_matches('/').to_owned(), options.clone())),
+            Some((_, Some(path))) => Self(Kind::Directory(path.into())),
+            None => Self(Kind::Directory(path.into())),
         }
     }
 

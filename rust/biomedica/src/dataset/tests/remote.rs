@@ -41,7 +41,7 @@ fn a_dataset_in_a_store_has_the_bytes_of_one_on_disk_and_is_read_there() {
     let summary = run_there(&store, &packages(50)).unwrap();
     assert_eq!((summary.counts.articles, summary.written_parts), (50, 3));
     assert_eq!(objects(&store), local(&packages(50)));
-    let report = verify(&Root::new(&format!("{ROOT}/"), &store), true, 2, &|| false).unwrap();
+    let report = verify(&Root::new(format!("{ROOT}/"), &store), true, 2, &|| false).unwrap();
     assert!(report.is_ok(), "{:?}", report.problems);
     assert!(report.images > 20);
 }
