@@ -11,7 +11,7 @@ use biomedica::stream::{
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyString, PyTuple};
 use pyo3_arrow::buffer::PyArrowBuffer;
 
 use crate::error::CoreError;
@@ -47,8 +47,12 @@ impl Sample {
 
     /// The text of its `.txt` member.
     #[getter]
-    fn caption(&self) -> String {
-        self.inner.get("txt").map_or_else(String::new, |text| String::from_utf8_lossy(&text).into_owned())
+    fn caption<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let text = self.inner.get("txt").unwrap_or_default();
+        match std::str::from_utf8(&text) {
+            Ok(text) => PyString::new(py, text),
+            Err(_) => PyString::new(py, &String::from_utf8_lossy(&text)),
+        }
     }
 
     /// What its `.json` member says, parsed when it is first asked for.
