@@ -13,6 +13,8 @@ use crate::jats::Subset;
 
 const LOCK: &str = ".lock";
 const DATASET: &str = "dataset.json";
+/// Says which articles tables `enrich` has joined PubMed's records to.
+const ENRICHMENT: &str = "enrichment/enrichment.json";
 
 /// A dataset's directory, open for one writer.
 #[derive(Debug)]
@@ -122,6 +124,10 @@ impl Store {
             self.count();
         }
         let record = self.path(&PartRecord::path(number));
+        if at(&record, record.try_exists())? {
+            // What was joined to its articles is of articles that are no more; the next `enrich` joins again.
+            remove(&self.path(ENRICHMENT))?;
+        }
         remove(&record)?;
         sync_directory(&self.path("parts"))?;
         let stem = PartRecord::stem(number);
