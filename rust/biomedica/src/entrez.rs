@@ -68,9 +68,8 @@ fn read(text: &str, reader: &mut Reader, limits: &Limits) -> Result<()> {
     let mut events = Events::from_str(text);
     events.config_mut().allow_dangling_amp = true;
     loop {
-        let event = events.read_event().map_err(|error| match reader.open.is_empty() {
-            true => unsupported(text),
-            false => malformed(&error, events.error_position()),
+        let event = events.read_event().map_err(|error| {
+            if reader.open.is_empty() { unsupported(text) } else { malformed(&error, events.error_position()) }
         })?;
         let offset = events.buffer_position();
         match event {

@@ -48,13 +48,7 @@ fn mesh_terms_have_their_qualifiers_and_a_star_where_they_are_major() {
     );
     assert_eq!(
         found.mesh_terms,
-        [
-            "Humans",
-            "Middle Aged*",
-            "Heart Failure/drug therapy*",
-            "Heart Failure/etiology",
-            "Sleep & Rest*/physiology"
-        ]
+        ["Humans", "Middle Aged*", "Heart Failure/drug therapy*", "Heart Failure/etiology", "Sleep & Rest*/physiology"]
     );
 }
 
@@ -99,7 +93,8 @@ fn books_and_withdrawn_records_are_told_apart() {
          </BookDocument></PubmedBookArticle><DeleteCitation><PMID>6</PMID><PMID>7</PMID></DeleteCitation>\
          <PubmedArticle><MedlineCitation/></PubmedArticle>",
     ));
-    let rows: Vec<_> = found.citations.iter().map(|c| (c.pmid.as_str(), c.status, c.abstract_text.as_deref())).collect();
+    let rows: Vec<_> =
+        found.citations.iter().map(|c| (c.pmid.as_str(), c.status, c.abstract_text.as_deref())).collect();
     assert_eq!(
         rows,
         [("5", Status::Found, Some("A book.")), ("6", Status::Deleted, None), ("7", Status::Deleted, None)]
@@ -142,10 +137,11 @@ fn records_before_a_fault_are_kept() {
 
 #[test]
 fn entities_that_a_document_defines_are_not_read() {
-    let xml = "<!DOCTYPE PubmedArticleSet [<!ENTITY a 'aaaa'><!ENTITY f SYSTEM 'file:///etc/passwd'>]><PubmedArticleSet>"
-        .to_owned()
-        + &record("1", "<Article><Abstract><AbstractText>&a; &f; &alpha;</AbstractText></Abstract></Article>", "")
-        + "</PubmedArticleSet>";
+    let xml =
+        "<!DOCTYPE PubmedArticleSet [<!ENTITY a 'aaaa'><!ENTITY f SYSTEM 'file:///etc/passwd'>]><PubmedArticleSet>"
+            .to_owned()
+            + &record("1", "<Article><Abstract><AbstractText>&a; &f; &alpha;</AbstractText></Abstract></Article>", "")
+            + "</PubmedArticleSet>";
     assert_eq!(answer(&xml).citations[0].abstract_text.as_deref(), Some("&a; &f; α"));
 }
 

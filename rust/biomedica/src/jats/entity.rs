@@ -37,10 +37,7 @@ pub fn numeric(body: &str) -> Option<char> {
 }
 
 /// An attribute's value with its references replaced by what `resolve` gives for their names.
-pub fn unescape<'v>(
-    value: &'v str,
-    mut resolve: impl FnMut(&str) -> Result<Cow<'static, str>>,
-) -> Result<Cow<'v, str>> {
+pub fn unescape(value: &str, mut resolve: impl FnMut(&str) -> Result<Cow<'static, str>>) -> Result<Cow<'_, str>> {
     if !value.contains('&') {
         return Ok(Cow::Borrowed(value));
     }
