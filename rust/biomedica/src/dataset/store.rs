@@ -11,6 +11,9 @@ use super::root::Root;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::jats::Subset;
 
+/// Says which articles tables `enrich` has joined PubMed's records to.
+const ENRICHMENT: &str = "enrichment/enrichment.json";
+
 /// A dataset's directory, open for one writer.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -121,7 +124,12 @@ impl Store {
             self.count();
         }
         self.lock.check()?;
-        self.root.remove(&PartRecord::path(number))?;
+        let record = PartRecord::path(number);
+        if self.root.read(&record)?.is_some() {
+            // What was joined to its articles is of articles that are no more; the next `enrich` joins again.
+            self.root.remove(ENRICHMENT)?;
+        }
+        self.root.remove(&record)?;
         self.root.sync("parts")?;
         let stem = PartRecord::stem(number);
         for table in ["articles", "figures", "failures"] {
