@@ -43,9 +43,10 @@ test-long: test-rust $(VENV)/.core-dev $(VENV)/.extra-dev ## run every test, the
 
 .PHONY: test-rust
 test-rust: need-cargo ## run the core crate's tests and its documentation's examples
+	@# The bindings have no tests; named beside the core, they make it build the dependencies that they need too.
 	@if cargo nextest --version >/dev/null 2>&1; \
-	then echo cargo nextest run -p biomedica && cargo nextest run --locked -p biomedica; \
-	else echo cargo test -p biomedica && cargo test --locked -p biomedica --lib --tests; fi
+	then echo cargo nextest run && cargo nextest run --locked -p biomedica -p biomedica-py; \
+	else echo cargo test && cargo test --locked -p biomedica -p biomedica-py --lib --tests; fi
 	cargo test --locked -p biomedica --doc
 
 .PHONY: test-python
