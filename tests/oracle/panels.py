@@ -179,8 +179,8 @@ class Caption:
             return None
         is_clause = (
             is_start
-            or at in self.bold.values()
-            and text[at - 1] != " "
+            or (at in self.bold.values()
+            and text[at - 1] != " ")
             or (previous in ".;?!:" and not _ABBREVIATED.search(before))
         )
         word = match.group(1).lower() if (match := _LAST_WORD.search(text[:at])) else ""
@@ -230,7 +230,7 @@ class Caption:
             is_marked = (
                 len(labels) == 1
                 and space == " "
-                and (mark == ":" or mark == "." and following.isalnum() and not following.islower())
+                and (mark == ":" or (mark == "." and following.isalnum() and not following.islower()))
             )
             return Candidate(at, end, labels, False, True, False) if is_marked else None
         if mark in {".", ":", ","} and space in {" ", ""}:
@@ -296,7 +296,7 @@ def leading(caption: Caption, found: list[Candidate], first: Candidate) -> list[
     for index, one in enumerate(same):
         expected = unseen(seen, first)
         # A label that was forgotten does not end the list.
-        is_next = one.labels[0] == expected or bool(seen) and one.lead and one.labels[0] == chr(ord(expected) + 1)
+        is_next = one.labels[0] == expected or (bool(seen) and one.lead and one.labels[0] == chr(ord(expected) + 1))
         if is_next and not (one.lead or one.stem):
             is_next = not any(
                 later.labels[0] == one.labels[0] and (later.lead or later.stem) for later in same[index + 1 :]
@@ -358,7 +358,7 @@ def compose(caption: Caption, segments: list[Segment], tail_at: int | None) -> l
     for at in caption.sentences:
         if last.body(text) < at < end:
             closing = next((one for one in CLOSINGS if text[at:].lower().startswith(one)), None)
-            if _ABBREVIATIONS.match(text[at:]) or closing and not any(other.startswith(closing) for other in others):
+            if _ABBREVIATIONS.match(text[at:]) or (closing and not any(other.startswith(closing) for other in others)):
                 end = at
                 break
     lead, tail = text[: segments[0].start].strip(" "), text[end:].strip(" ")

@@ -20,7 +20,10 @@ fn article() -> Article {
         caption_source: CaptionSource::Own,
         group_caption: Some("All cells.".into()),
         context: vec!["See Figure 1.".into()],
-        panels: vec![Panel { label: "A".into(), text: "One.".into() }, Panel { label: "B".into(), text: "Two.".into() }],
+        panels: vec![
+            Panel { label: "A".into(), text: "One.".into() },
+            Panel { label: "B".into(), text: "Two.".into() },
+        ],
         ..jats::Figure::default()
     };
     let image = Image {

@@ -124,9 +124,9 @@ fn closed(text: &str) -> &str {
 /// Whether the full stop at the end of a text is that of an abbreviation.
 fn is_abbreviated(text: &str) -> bool {
     let Some(text) = text.strip_suffix('.') else { return false };
-    ABBREVIATED.iter().any(|word| {
-        text.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with([' ', '(']))
-    })
+    ABBREVIATED
+        .iter()
+        .any(|word| text.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with([' ', '('])))
 }
 
 /// Where sentences begin behind a full stop and a space.

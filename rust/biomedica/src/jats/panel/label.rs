@@ -4,16 +4,75 @@ use super::caption::{Caption, is_word};
 
 /// Words before a label that is followed by what it labels.
 const FUNCTION: [&str; 38] = [
-    "about", "after", "among", "at", "before", "between", "by", "during", "following", "for", "from", "in", "into",
-    "is", "are", "of", "on", "per", "than", "the", "to", "under", "upon", "using", "versus", "via", "vs", "was",
-    "were", "when", "with", "within", "without", "constituting", "including", "against", "across",
+    "about",
+    "after",
+    "among",
+    "at",
+    "before",
+    "between",
+    "by",
+    "during",
+    "following",
+    "for",
+    "from",
+    "in",
+    "into",
+    "is",
+    "are",
+    "of",
+    "on",
+    "per",
+    "than",
+    "the",
+    "to",
+    "under",
+    "upon",
+    "using",
+    "versus",
+    "via",
+    "vs",
+    "was",
+    "were",
+    "when",
+    "with",
+    "within",
+    "without",
+    "constituting",
+    "including",
+    "against",
+    "across",
     "over",
 ];
 /// Words after a label that is the subject of its sentence, or that follows what it labels.
 const VERBS: [&str; 28] = [
-    "correspond", "corresponds", "depict", "depicts", "display", "displays", "give", "gives", "illustrate",
-    "illustrates", "indicate", "indicates", "is", "are", "present", "presents", "represent", "represents", "show",
-    "shows", "summarise", "summarises", "summarize", "summarizes", "was", "were", "and", "or",
+    "correspond",
+    "corresponds",
+    "depict",
+    "depicts",
+    "display",
+    "displays",
+    "give",
+    "gives",
+    "illustrate",
+    "illustrates",
+    "indicate",
+    "indicates",
+    "is",
+    "are",
+    "present",
+    "presents",
+    "represent",
+    "represents",
+    "show",
+    "shows",
+    "summarise",
+    "summarises",
+    "summarize",
+    "summarizes",
+    "was",
+    "were",
+    "and",
+    "or",
 ];
 
 /// A set of letters of one case.
@@ -62,7 +121,10 @@ impl Letters {
     /// Each letter, in order.
     pub fn iter(self) -> impl Iterator<Item = char> {
         let first = if self.lower { b'a' } else { b'A' };
-        (first..first + 26).zip(0..).filter(move |(_, place)| self.bits >> place & 1 == 1).map(|(letter, _)| letter.into())
+        (first..first + 26)
+            .zip(0..)
+            .filter(move |(_, place)| self.bits >> place & 1 == 1)
+            .map(|(letter, _)| letter.into())
     }
 
     /// Adds a letter behind all others, with those between when it ends a range; false when it is not behind them.
@@ -135,14 +197,23 @@ fn candidate(caption: &Caption<'_>, at: usize) -> Option<Candidate> {
         return None;
     }
     let is_clause = before.is_clause;
-    let is_joined = before.text.ends_with(',') || ["and", "or"].iter().any(|word| word.eq_ignore_ascii_case(before.word));
+    let is_joined =
+        before.text.ends_with(',') || ["and", "or"].iter().any(|word| word.eq_ignore_ascii_case(before.word));
     let is_word = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(before.word));
     let has_stem = before.text.ends_with(':') || is_joined || is_word(&FUNCTION);
-    let whole = Candidate { start: at, end: at, letters: Letters::default(), leads: is_clause, has_stem: false, is_bare: false };
+    let whole = Candidate {
+        start: at,
+        end: at,
+        letters: Letters::default(),
+        leads: is_clause,
+        has_stem: false,
+        is_bare: false,
+    };
 
     if let Some((letters, end)) = parenthesised(caption.text, at) {
         let after = caption.from(end);
-        let ends = after.trim_matches(' ').is_empty() || after.starts_with(['.', ',', ';', ')']) || after.starts_with(" (");
+        let ends =
+            after.trim_matches(' ').is_empty() || after.starts_with(['.', ',', ';', ')']) || after.starts_with(" (");
         let trails = !is_clause && (ends || is_before_verb(after));
         return Some(Candidate { end, letters, has_stem: has_stem && !trails, ..whole });
     }

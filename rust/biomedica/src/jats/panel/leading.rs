@@ -6,12 +6,55 @@ use super::{Panel, joined};
 
 /// What a sentence opens with that is said of all panels, if no other panel has such a sentence of its own.
 const CLOSINGS: [&str; 49] = [
-    "abbreviations", "all data", "all error", "all experiments", "all images", "all results", "all scale", "all values",
-    "asterisk", "additional data", "bar =", "bar:", "bar, ", "bars =", "bars:", "bars, ", "bars represent", "box ",
-    "boxes ", "data are", "data represent", "data shown", "data were", "each experiment", "error bar",
-    "experiments were", "for better visibility", "images are", "mean ±", "means ±", "results are", "results represent",
-    "scale bar", "see also", "see text", "see the text", "statistical", "the data", "the error bar", "the scale bar",
-    "values are", "values represent", "p values", "p<", "p <", "*", "†", "n =", "n=",
+    "abbreviations",
+    "all data",
+    "all error",
+    "all experiments",
+    "all images",
+    "all results",
+    "all scale",
+    "all values",
+    "asterisk",
+    "additional data",
+    "bar =",
+    "bar:",
+    "bar, ",
+    "bars =",
+    "bars:",
+    "bars, ",
+    "bars represent",
+    "box ",
+    "boxes ",
+    "data are",
+    "data represent",
+    "data shown",
+    "data were",
+    "each experiment",
+    "error bar",
+    "experiments were",
+    "for better visibility",
+    "images are",
+    "mean ±",
+    "means ±",
+    "results are",
+    "results represent",
+    "scale bar",
+    "see also",
+    "see text",
+    "see the text",
+    "statistical",
+    "the data",
+    "the error bar",
+    "the scale bar",
+    "values are",
+    "values represent",
+    "p values",
+    "p<",
+    "p <",
+    "*",
+    "†",
+    "n =",
+    "n=",
 ];
 
 /// What is said of some panels.
@@ -109,7 +152,8 @@ fn begin(caption: &Caption<'_>, segments: &[Segment], one: &Candidate) -> Segmen
     let last = segments.last();
     let from = last.map_or(0, |last| last.body(caption) + 1);
     let sentence = caption.sentence_in(from, one.start).or(if last.is_none() { Some(0) } else { None });
-    let segment = Segment { letters: one.letters, label: (one.start, one.end), ..Segment::of_place(one.start, one.end) };
+    let segment =
+        Segment { letters: one.letters, label: (one.start, one.end), ..Segment::of_place(one.start, one.end) };
     let stem = last.filter(|_| sentence.is_none()).map_or((0, 0), |last| last.stem);
     let Some(sentence) = sentence else { return Segment { stem, ..segment } };
     if one.leads && !caption.between(0, one.start).trim_end_matches(' ').ends_with(':') {

@@ -3,9 +3,8 @@
 use super::caption::{Caption, is_word};
 
 const PLACES: [&str; 9] = ["upper", "lower", "top", "bottom", "left", "right", "middle", "center", "centre"];
-const NOUNS: [&str; 12] = [
-    "panel", "panels", "row", "rows", "column", "columns", "image", "images", "graph", "graphs", "plot", "plots",
-];
+const NOUNS: [&str; 12] =
+    ["panel", "panels", "row", "rows", "column", "columns", "image", "images", "graph", "graphs", "plot", "plots"];
 /// Places in one caption beyond this many are left aside, as there are no more letters either.
 const MOST: usize = 26;
 
@@ -67,7 +66,8 @@ fn place(text: &str, start: usize) -> Option<(Place<'_>, bool)> {
     }
     let rest = text.get(close..)?;
     let rest = rest.strip_prefix(' ').unwrap_or(rest);
-    let mark = rest.strip_prefix([':', ',', '.']).filter(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'));
+    let mark =
+        rest.strip_prefix([':', ',', '.']).filter(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'));
     let end = mark.map_or(close, |rest| text.len() - rest.len());
     Some((Place { start, end, label }, noun.is_some() || mark.is_some()))
 }
