@@ -179,8 +179,7 @@ class Caption:
             return None
         is_clause = (
             is_start
-            or (at in self.bold.values()
-            and text[at - 1] != " ")
+            or (at in self.bold.values() and text[at - 1] != " ")
             or (previous in ".;?!:" and not _ABBREVIATED.search(before))
         )
         word = match.group(1).lower() if (match := _LAST_WORD.search(text[:at])) else ""
