@@ -175,8 +175,8 @@ def panels_of_figure(figure: Graphics) -> list[dict[str, str]] | None:
             for caption in children(bearer, "caption"):
                 if text := text_of(caption):
                     return panels_of(text, marks_of(caption))
-    text, source = caption_of(figure)
-    return panels_of(text, Marks()) if source == "parent" else None
+    lent, source = caption_of(figure)
+    return panels_of(lent, Marks()) if source == "parent" else None
 
 
 def caption_of(figure: Graphics) -> tuple[str | None, str]:

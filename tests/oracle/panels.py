@@ -167,7 +167,7 @@ class Caption:
         """The last beginning of a sentence within a stretch."""
         return max((at for at in self.sentences if start <= at <= end), default=None)
 
-    def candidate(self, at: int) -> Candidate | None:
+    def candidate(self, at: int) -> Candidate | None:  # noqa: C901, PLR0911, PLR0912 - the rules, one after the other
         """The candidate that begins at a place."""
         text = self.text
         before = text[:at].rstrip(" ")
@@ -243,7 +243,7 @@ class Caption:
     def verb_after(self, end: int) -> bool:
         """Whether a verb or `and` follows, of which the label is the subject or an object before it."""
         word = re.compile(r" ([a-z]+)\b").match(self.text, end)
-        return bool(word) and word.group(1) in VERBS
+        return word is not None and word.group(1) in VERBS
 
     def candidates(self) -> list[Candidate]:
         """All candidates, none within another."""
@@ -361,8 +361,8 @@ def compose(caption: Caption, segments: list[Segment], tail_at: int | None) -> l
                 end = at
                 break
     lead, tail = text[: segments[0].start].strip(" "), text[end:].strip(" ")
-    for one, following in pairwise([*segments, None]):
-        stop = following.start if following else end
+    stops = [following.start for _, following in pairwise(segments)] + [end]
+    for one, stop in zip(segments, stops, strict=True):
         start = one.start if one.keeps_marker else one.marker[1]
         one.own = trimmed(text[start:stop])
     panels = []
@@ -403,7 +403,7 @@ def trailing(caption: Caption, found: list[Candidate]) -> list[dict[str, str]] |
         labels = "".join(label for label in one.labels if label not in seen)
         seen += labels
         end = min([at for at in caption.sentences if at >= one.end] + [len(text)])
-        if spans and not spans[-1][2] == end and not spans_end(text, spans[-1][3]):
+        if spans and spans[-1][2] != end and not spans_end(text, spans[-1][3]):
             # What follows a label within a sentence is still said of it.
             spans[-1] = (*spans[-1][:2], caption.sentence_in(spans[-1][2], one.start) or spans[-1][2], spans[-1][3])
         if spans and spans[-1][2] == end:

@@ -147,7 +147,7 @@ def text_of(element: Element, *, blocks: str = "", without: str = "", apart: boo
     return collapse("".join(piece.text for piece in found))
 
 
-def marks_of(caption: Element) -> Marks:
+def marks_of(caption: Element) -> Marks:  # noqa: C901 - one walk
     """Where the bold stretches of a caption are and where its paragraphs and titles begin."""
     begin, end, block = "\ue000", "\ue001", "\ue002"
     raw: list[str] = []
