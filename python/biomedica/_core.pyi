@@ -1,7 +1,6 @@
 """The compiled core: reading, writing and checking in Rust."""
 
 from collections.abc import Callable, Iterator, Sequence
-from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, final
@@ -11,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-from biomedica.exceptions import BiomedicaError
+from biomedica.exceptions import BiomedicaError, XmlError
 
 __all__ = [
     "REASONS",
@@ -21,11 +20,13 @@ __all__ = [
     "Decoder",
     "Reader",
     "Sample",
+    "Store",
     "Stream",
     "build_profile",
     "extract",
     "index",
     "parse_article",
+    "parse_entrez",
     "read",
     "stream",
     "verify",
@@ -68,18 +69,33 @@ def parse_article(xml: bytes) -> dict[str, Any]:
         'f1'
     """
 
+def parse_entrez(xml: bytes) -> tuple[pa.RecordBatch, XmlError | None]:
+    """Read an answer of NCBI's efetch (`db=pubmed`, `retmode=xml`).
+
+    No DTD is read, nothing is ever fetched.
+
+    Args:
+        xml: The document's bytes.
+
+    Returns:
+        The records that are whole, in their order, with the columns of `Dataset.enrichment` (`status` is `found` or
+        `deleted`, `detail` null), and why nothing could be read after them: None when all was read. Its `reason` is
+        `unsupported_format` when the document is none of PubMed's at all, such as an error page.
+    """
+
 def read(sources: list[Path], *, threads: int | None = None, min_size: int = 21) -> Reader:
     """Read packages as chunks of record batches; `biomedica.read` documents it."""
 
 def extract(
     sources: list[Path],
-    output: str | PathLike[str],
+    output: str,
     *,
     threads: int | None = None,
     part_size: int = 4096,
     samples_per_shard: int = 10_000,
     min_size: int = 21,
     article_text: bool = False,
+    storage_options: Sequence[tuple[str, str]] = ...,
     progress: Callable[[dict[str, Any]], object] | None = None,
 ) -> None:
     """Read packages and write those parts of a dataset that are missing; `biomedica.extract` documents it.
@@ -89,7 +105,11 @@ def extract(
     """
 
 def verify(
-    path: str | PathLike[str], *, deep: bool = False, threads: int | None = None
+    path: str,
+    *,
+    deep: bool = False,
+    threads: int | None = None,
+    storage_options: Sequence[tuple[str, str]] = ...,
 ) -> tuple[int, int, int, int, int, list[tuple[str, str]]]:
     """Check a dataset against its records; `biomedica.Dataset.verify` documents it.
 
@@ -251,6 +271,7 @@ def stream(
     headers: Sequence[tuple[str, str, str]] = ...,
     cache: tuple[str, int] | None = None,
     retry_timeout: float = 120.0,
+    storage_options: Sequence[tuple[str, str]] = ...,
 ) -> Stream:
     """Open a stream over sources (locations and weight); `biomedica.stream` documents it.
 
@@ -271,6 +292,29 @@ def index(
     found. Of each shard: the index's path, its samples (None when it had an index, or could not be indexed at all), and
     what is wrong with the shard.
     """
+
+@final
+class Store:
+    """Files and objects by their paths and URLs; those that were read last stay open.
+
+    Threads may share one. Ctrl-C ends a wait for a server.
+    """
+
+    def __new__(cls, storage_options: Sequence[tuple[str, str]] = ...) -> Self: ...
+    def size(self, location: str) -> int | None:
+        """Its length in bytes; None when there is nothing.
+
+        Raises:
+            SourceError: The store cannot be asked, or refuses.
+        """
+
+    def read(self, location: str, offset: int = 0, length: int | None = None) -> bytes:
+        """All of it from `offset` on, or `length` bytes of it.
+
+        Raises:
+            SourceNotFoundError: There is nothing.
+            SourceError: It ends before, changed meanwhile, or the store is lost.
+        """
 
 @final
 class Sample:

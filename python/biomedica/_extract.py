@@ -1,12 +1,13 @@
-"""`extract`: packages to a dataset of image-caption pairs on disk."""
+"""`extract`: packages to a dataset of image-caption pairs, on disk or in a store."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from biomedica import _core
-from biomedica._sources import Sources, StrPath, as_paths
+from biomedica._sources import Sources, StorageOptions, StrPath, as_config, as_paths
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 from biomedica.exceptions import DatasetError
@@ -48,6 +49,7 @@ def extract(
     min_size: int = 21,
     article_text: bool = False,
     strict: bool = False,
+    storage_options: StorageOptions | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> Dataset:
     """Read packages and write a dataset: WebDataset shards, and Parquet tables that point into them.
@@ -59,7 +61,9 @@ def extract(
     Args:
         sources: A package (`.tar.gz`, `.tar`, `.nxml`, `.xml`, a directory with these), a directory tree, a glob, a
             list file (`.txt` or `.list`, one path a line), or several of these.
-        output: The dataset's directory: new, empty, or a dataset made with the same options.
+        output: The dataset's directory, or its URL in a store (`s3://bucket/prefix`, `gs://`, `az://`): new, empty, or a
+            dataset made with the same options. One process writes at a time: in a store, an object `.lock` says so,
+            and is taken over when its owner has given no sign of life for five minutes.
         threads: Worker threads; as many as there are cores when not given.
         part_size: Packages a part: the unit of work, resume and distribution.
         samples_per_shard: Pairs a shard holds at most.
@@ -68,6 +72,7 @@ def extract(
         article_text: Put the whole article's text into the JSON of each of its samples; it is in the articles table
             in any case.
         strict: Raise when anything failed. The dataset is complete all the same.
+        storage_options: How stores are spoken to; see `biomedica.open`.
         progress: Called about ten times a second, and once at the end. What it raises stops the run.
 
     Returns:
@@ -97,17 +102,18 @@ def extract(
 
     _core.extract(
         as_paths(sources),
-        output,
+        os.fspath(output),
         threads=threads,
         part_size=part_size,
         samples_per_shard=samples_per_shard,
         min_size=min_size,
         article_text=article_text,
+        storage_options=as_config(storage_options),
         progress=show,
     )
-    dataset = open_dataset(output)
+    dataset = open_dataset(output, storage_options=storage_options)
     failures = dataset.stats()["failures"]
     if strict and failures:
         reasons = ", ".join(f"{reason} {count}" for reason, count in dataset.stats()["reasons"].items())
-        raise DatasetError(f"{dataset.path}: {failures} failures ({reasons}); the dataset is complete otherwise")
+        raise DatasetError(f"{dataset.location}: {failures} failures ({reasons}); the dataset is complete otherwise")
     return dataset

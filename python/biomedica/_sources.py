@@ -1,7 +1,7 @@
-"""What the functions that read packages accept as their sources."""
+"""What functions accept as their sources, and how stores are spoken to."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,6 +10,23 @@ StrPath: TypeAlias = str | os.PathLike[str]
 
 Sources: TypeAlias = StrPath | Iterable[StrPath]
 """One source or several: packages, directory trees, globs, or list files."""
+
+
+StorageOptions: TypeAlias = Mapping[str, str]
+"""Names and values that the `object_store` crate knows, such as `aws_endpoint`; see `biomedica.open`."""
+
+
+def as_config(storage_options: StorageOptions | None) -> list[tuple[str, str]]:
+    """The options as the core takes them.
+
+    Raises:
+        TypeError: A name or value is no text.
+    """
+    given = list((storage_options or {}).items())
+    for name, value in given:
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise TypeError(f"storage_options are names and values of text; {name!r} is not")
+    return given
 
 
 def as_paths(sources: Sources) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from biomedica import _core
 from biomedica._core import Sample, Stream
 from biomedica._locations import expand, headers_by_prefix, tars
-from biomedica._sources import StrPath
+from biomedica._sources import StorageOptions, StrPath, as_config
 
 __all__ = ["Sample", "Stream", "stream"]
 
@@ -39,6 +39,7 @@ def stream(
     cache_dir: StrPath | None = None,
     cache_size: int = 100 << 30,
     retry_timeout: float = 120.0,
+    storage_options: StorageOptions | None = None,
 ) -> Stream:
     """Stream the samples of shards, each once an epoch over all ranks, in an order that depends on the seed alone.
 
@@ -54,7 +55,7 @@ def stream(
     shard, member and offset in `problems`. A shard that is cut gives its whole samples.
 
     Args:
-        source: A dataset's directory; a shard, a glob, a brace list such as `shards/{000..012}.tar`, or several of
+        source: A dataset's directory or URL; a shard, a glob, a brace list such as `shards/{000..012}.tar`, or several of
             these; or a mapping of such sources to weights, by which a mixture is drawn. A mixture's epoch has as many
             samples as all sources together; each source comes pass after pass, whole.
         seed: Of the order.
@@ -80,6 +81,7 @@ def stream(
         cache_dir: A directory that keeps whole remote shards, shared by all processes of this machine.
         cache_size: Bytes that it may hold; what was used longest ago makes room.
         retry_timeout: Seconds that a server may be gone or overloaded before it counts as lost.
+        storage_options: How `s3://`, `gs://` and `az://` are spoken to; see `biomedica.open`.
 
     Returns:
         An iterable of `Sample`s. One `iter()` is the rest of an epoch; the next is the next epoch.
@@ -121,6 +123,7 @@ def stream(
         headers=headers_by_prefix([one for one, _ in found], headers),
         cache=None if cache_dir is None else (os.fspath(cache_dir), cache_size),
         retry_timeout=retry_timeout,
+        storage_options=as_config(storage_options),
     )
 
 

@@ -1,15 +1,14 @@
-"""`open`: a dataset on disk, as tables and images.
+"""`open`: a dataset on disk or in a store, as tables and images.
 
 A `Dataset` is what `dataset.json` said when it was opened. Its tables are pyarrow datasets, which read only the columns
 and rows that are asked for; polars and DuckDB take them as they are.
 """
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from biomedica import _core
-from biomedica._sources import StrPath
+from biomedica._enrichment import joined_tables, result_files
+from biomedica._sources import StorageOptions, StrPath, as_config
+from biomedica._storage import Storage, storage
 from biomedica.exceptions import DatasetError, SourceNotFoundError
 
 if TYPE_CHECKING:
@@ -68,22 +69,43 @@ class Dataset:
     """A dataset that `extract` wrote; `biomedica.open` makes one.
 
     Attributes:
-        path: Its directory.
+        location: Its directory or URL.
         options: The options that it was made with.
         complete: Whether the run that made it came to its end.
     """
 
-    def __init__(self, path: StrPath) -> None:
-        self.path = Path(path)
-        record = _record(self.path)
+    def __init__(self, path: StrPath, storage_options: StorageOptions | None = None) -> None:
+        self._storage = storage(path, storage_options)
+        self._storage_options = storage_options
+        self.location = str(self._storage.root)
+        record = _record(self._storage)
         self.options: dict[str, Any] = record["options"]
         self.complete: bool = record["complete"]
         self._counts: dict[str, Any] = record["counts"]
         self._parts = [f"{entry['number']:06}" for entry in record["parts"]]
 
     def articles(self) -> pads.Dataset:
-        """One row an article; columns as in the published BIOMEDICA dataset."""
-        return self._table("articles")
+        """One row an article; columns as in the published BIOMEDICA dataset.
+
+        `article_mesh_terms` is null until `enrich` has asked PubMed; abstracts and references that documents lack are
+        then PubMed's.
+        """
+        return self._table("articles", joined_tables(self._storage))
+
+    def enrichment(self) -> pads.Dataset:
+        """What PubMed said of each PMID that `enrich` asked for, articles that are no more in the dataset among them.
+
+        `article_pmid`; `status`: `found`, `deleted` (PubMed withdrew its record), `missing` (the answer says nothing of
+        it) or `failed` (no answer could be read: `detail` says why); `article_mesh_terms`, `article_abstract` and
+        `article_reference_list` as PubMed has them.
+
+        Raises:
+            DatasetError: Nothing was asked for yet.
+        """
+        files = result_files(self.path)
+        if not files:
+            raise DatasetError(f"{self.path}: not enriched yet; `biomedica enrich` asks PubMed")
+        return pads.dataset(files, format="parquet")
 
     def figures(self) -> pads.Dataset:
         """One row a figure, paired or not, without bytes.
@@ -112,13 +134,27 @@ class Dataset:
         """
         return self._table("failures")
 
+    @property
+    def path(self) -> Path:
+        """Its directory.
+
+        Raises:
+            DatasetError: It lies in a store; `location` is its URL.
+        """
+        if isinstance(self._storage.root, Path):
+            return self._storage.root
+        raise DatasetError(f"{self.location}: the dataset lies in a store and has no path; it has a location")
+
     def shards(self, subset: str | None = None) -> list[Path]:
         """The WebDataset tars, of one licence subset (`commercial`, `noncommercial`, `other`) or of all.
 
-        Each holds samples of one image format.
+        Each holds samples of one image format. Those of a dataset in a store have no path, but a `shard_locations`.
         """
-        found = [self.path / file["path"] for file in self._files() if file["path"].startswith("shards/")]
-        return [path for path in found if subset is None or path.parent.name == subset]
+        return [self.path / shard for shard in self._shards(subset)]
+
+    def shard_locations(self, subset: str | None = None) -> list[str]:
+        """The same as paths or URLs: what `stream` and `loader` take, whatever the dataset lies in."""
+        return [str(self._storage.location(shard)) for shard in self._shards(subset)]
 
     def image(self, image_id: str) -> bytes:
         """The publisher's bytes of a pair's image, by one read at its recorded place.
@@ -131,15 +167,18 @@ class Dataset:
         """
         error: DatasetError | None = None
         for shard, offset, length in self._places.find(image_id):
-            path = self.path / shard
-            data = _read_at(path, offset - BLOCK, BLOCK + length)
+            path = self._storage.location(shard)
+            try:
+                data = self._storage.read_at(shard, offset - BLOCK, BLOCK + length)
+            except OSError as failed:
+                raise DatasetError(f"{path}: {failed.strerror or failed}") from failed
             # One read gives the tar header too, whose name tells whether this is the image that was recorded.
             if len(data) == BLOCK + length and data.startswith(f"{image_id}.".encode()[:NAME_BYTES]):
                 return data[BLOCK:]
             error = DatasetError(f"{path}: at byte {offset}: not the image {image_id}; verify the dataset")
         if error is not None:
             raise error
-        raise KeyError(f"{image_id!r} is no pair of {self.path}; ids are the column image_id where status is 'ok'")
+        raise KeyError(f"{image_id!r} is no pair of {self.location}; ids are the column image_id where status is 'ok'")
 
     def stats(self) -> dict[str, Any]:
         """What the dataset holds.
@@ -168,7 +207,9 @@ class Dataset:
         Returns:
             What was looked at and every problem. Damage never raises.
         """
-        parts, files, num_bytes, images, num_problems, problems = _core.verify(self.path, deep=deep, threads=threads)
+        parts, files, num_bytes, images, num_problems, problems = _core.verify(
+            self.location, deep=deep, threads=threads, storage_options=as_config(self._storage_options)
+        )
         return Report(parts, files, num_bytes, images, num_problems, [Problem(*problem) for problem in problems])
 
     def __len__(self) -> int:
@@ -178,33 +219,59 @@ class Dataset:
     def __repr__(self) -> str:
         counts = ", ".join(f"{self._counts[name]:,} {name}" for name in ("articles", "figures", "pairs", "failures"))
         parts = f"{len(self._parts):,} part{'s' * (len(self._parts) != 1)}"
-        return f"<Dataset {str(self.path)!r}: {counts}, {parts}{'' if self.complete else ', not finished'}>"
+        return f"<Dataset {self.location!r}: {counts}, {parts}{'' if self.complete else ', not finished'}>"
 
-    def _table(self, name: str) -> pads.Dataset:
-        files = [self.path / name / f"{part}.parquet" for part in self._parts]
+    def parts_of(self, table: str) -> Iterator[tuple[str, Path, str]]:
+        """Each part's name, its file of a table (`articles`, `figures` or `failures`), and that file's sha-256."""
+        for file in self._files():
+            if file["path"].startswith(f"{table}/"):
+                path = self.path / file["path"]
+                yield path.stem, path, file["sha256"]
+
+    def _table(self, name: str, instead: Mapping[str, str] | None = None) -> pads.Dataset:
+        """The table's files of all parts; of those in `instead`, the file that is there."""
+        others = instead or {}
+        files = [others.get(part, f"{name}/{part}.parquet") for part in self._parts]
         if not files:
-            raise DatasetError(f"{self.path}: no part is finished yet; run the same extract again")
+            raise DatasetError(f"{self.location}: no part is finished yet; run the same extract again")
         try:
-            return pads.dataset(files, format="parquet")
+            return self._storage.table(files)
         except FileNotFoundError as error:
-            raise DatasetError(f"{self.path}: a file of table {name} is missing; verify the dataset") from error
+            raise DatasetError(f"{self.location}: a file of table {name} is missing; verify the dataset") from error
         except pa.ArrowInvalid as error:
-            raise DatasetError(f"{self.path}: table {name} is damaged; verify the dataset: {error}") from error
+            raise DatasetError(f"{self.location}: table {name} is damaged; verify the dataset: {error}") from error
+
+    def _shards(self, subset: str | None) -> list[str]:
+        folder = "shards/" if subset is None else f"shards/{subset}/"
+        return [file["path"] for file in self._files() if file["path"].startswith(folder)]
 
     def _files(self) -> Iterator[dict[str, Any]]:
         for part in self._parts:
-            yield from _load(self.path / "parts" / f"{part}.json")["files"]
+            path = f"parts/{part}.json"
+            record = _load(self._storage, path)
+            if record is None:
+                raise DatasetError(f"{self._storage.location(path)}: the record is missing; verify the dataset")
+            yield from record["files"]
 
     @cached_property
     def _places(self) -> "_Places":
         try:
             return _Places(self.figures())
         except (OSError, pa.ArrowException) as error:
-            raise DatasetError(f"{self.path}: the figures tables are damaged; verify the dataset: {error}") from error
+            raise DatasetError(
+                f"{self.location}: the figures tables are damaged; verify the dataset: {error}"
+            ) from error
 
 
-def open(path: StrPath) -> Dataset:
+def open(path: StrPath, *, storage_options: StorageOptions | None = None) -> Dataset:
     """Open a dataset that `extract` wrote.
+
+    Args:
+        path: Its directory, or its URL in a store: `s3://`, `gs://` or `az://`.
+        storage_options: How the store is spoken to: names and values of the `object_store` crate such as
+            `aws_endpoint` or `google_service_account`, which stand above the environment's (`AWS_…`, `GOOGLE_…`,
+            `AZURE_…`); and, in seconds, `retry_timeout`, after which a store that is gone or overloaded counts as lost
+            (default 120), and `request_timeout` of one request, after which it is repeated from its next byte (60).
 
     Raises:
         SourceNotFoundError: There is nothing at `path`.
@@ -215,7 +282,7 @@ def open(path: StrPath) -> Dataset:
         >>> dataset = bm.open("dataset/")  # doctest: +SKIP
         >>> table = dataset.figures().to_table(columns=["image_id", "caption"])  # doctest: +SKIP
     """
-    return Dataset(path)
+    return Dataset(path, storage_options)
 
 
 class _Places:
@@ -244,12 +311,12 @@ class _Places:
         self._offsets = np.concatenate([np.empty(0, np.int64), *offsets])[order]
         self._lengths = np.concatenate([np.empty(0, np.uint32), *lengths])[order]
 
-    def find(self, image_id: str) -> Iterator[tuple[PurePosixPath, int, int]]:
+    def find(self, image_id: str) -> Iterator[tuple[str, int, int]]:
         """Shard, offset and length of each image whose id has the hash of `image_id`: mostly one or none."""
         wanted = _hash(pa.array([image_id], pa.string()))[0]
         first, end = (int(np.searchsorted(self._hashes, wanted, side)) for side in ("left", "right"))
         for at in range(first, end):
-            yield PurePosixPath(self._names[self._shards[at]]), int(self._offsets[at]), int(self._lengths[at])
+            yield self._names[self._shards[at]], int(self._offsets[at]), int(self._lengths[at])
 
 
 def _hash(texts: pa.StringArray) -> "NDArray[np.uint64]":
@@ -281,17 +348,6 @@ def _mix(values: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
     return values ^ (values >> np.uint64(31))
 
 
-def _read_at(path: Path, offset: int, length: int) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return os.pread(descriptor, length, offset)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise DatasetError(f"{path}: {error.strerror or error}") from error
-
-
 def _value_counts(table: pads.Dataset, column: str) -> dict[str, int]:
     """How often each value occurs, the most frequent first; null is `none`."""
     counted = pc.value_counts(table.to_table(columns=[column]).column(column).combine_chunks()).to_pylist()
@@ -299,26 +355,31 @@ def _value_counts(table: pads.Dataset, column: str) -> dict[str, int]:
     return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
 
 
-def _record(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise SourceNotFoundError(f"{path}: there is nothing here")
-    record_path = path / "dataset.json"
-    if not record_path.is_file():
-        raise DatasetError(f"{path}: no dataset; `biomedica extract` writes one, with a dataset.json in it")
-    record = _load(record_path)
+def _record(files: Storage) -> dict[str, Any]:
+    name = "dataset.json"
+    where = files.location(name)
+    if isinstance(files.root, Path) and not files.root.exists():
+        raise SourceNotFoundError(f"{files.root}: there is nothing here")
+    record = _load(files, name)
+    if record is None:
+        kind = DatasetError if isinstance(files.root, Path) else SourceNotFoundError
+        raise kind(f"{files.root}: no dataset; `biomedica extract` writes one, with a {name} in it")
     if record.get("format") != FORMAT:
-        raise DatasetError(f"{record_path}: format {record.get('format')!r}, but this version reads format {FORMAT}")
+        raise DatasetError(f"{where}: format {record.get('format')!r}, but this version reads format {FORMAT}")
     missing = {"options", "complete", "counts", "parts"} - record.keys()
     if missing:
-        raise DatasetError(f"{record_path}: not the record of a dataset: no {', '.join(sorted(missing))}")
+        raise DatasetError(f"{where}: not the record of a dataset: no {', '.join(sorted(missing))}")
     return record
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(files: Storage, relative: str) -> dict[str, Any] | None:
+    """The record in a file; None when there is no such file."""
+    where = files.location(relative)
     try:
-        record = json.loads(path.read_bytes())
+        text = files.read(relative)
+        record = None if text is None else json.loads(text)
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(record, dict):
-        raise DatasetError(f"{path}: not the record of a dataset")
+        raise DatasetError(f"{where}: cannot be read: {error}") from error
+    if text is not None and not isinstance(record, dict):
+        raise DatasetError(f"{where}: not the record of a dataset")
     return record

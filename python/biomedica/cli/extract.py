@@ -4,15 +4,15 @@ The face of `biomedica.extract`. Running it again does only what is missing.
 """
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biomedica.cli import summary
-from biomedica.cli.options import add_threads, natural, positive
+from biomedica.cli.options import add_storage_options, add_threads, location, natural, positive
 from biomedica.cli.progress import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from biomedica.cli.output import Output
 
@@ -28,8 +28,16 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="a package (.tar.gz, .tar, .nxml, .xml), a directory tree of them, a glob, or a file that lists them",
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the dataset goes")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=location,
+        required=True,
+        metavar="DIR",
+        help="where the dataset goes: a directory, or a URL such as s3://bucket/prefix",
+    )
     add_threads(parser)
+    add_storage_options(parser)
     parser.add_argument(
         "--part-size", type=positive, default=4096, metavar="N", help="packages a part (default: %(default)s)"
     )
@@ -65,12 +73,13 @@ def run(args: argparse.Namespace, output: "Output") -> int:
         samples_per_shard=args.samples_per_shard,
         min_size=args.min_size,
         article_text=args.article_text,
+        storage_options=dict(args.storage_options),
     )
 
 
 def extract(
     sources: "Sequence[str | Path]",
-    directory: Path,
+    directory: "Path | str",
     output: "Output",
     *,
     strict: bool = False,
@@ -79,6 +88,7 @@ def extract(
     samples_per_shard: int = 10_000,
     min_size: int = 21,
     article_text: bool = False,
+    storage_options: "Mapping[str, str] | None" = None,
 ) -> int:
     """Extract `sources` into `directory` with progress and a summary; return the exit code."""
     import biomedica
@@ -92,6 +102,7 @@ def extract(
             samples_per_shard=samples_per_shard,
             min_size=min_size,
             article_text=article_text,
+            storage_options=storage_options,
             progress=progress,
         )
     stats = dataset.stats()

@@ -1,6 +1,7 @@
 """Argument types and options that verbs share."""
 
 import argparse
+from pathlib import Path
 
 
 def positive(text: str) -> int:
@@ -18,6 +19,43 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """The type of time limits: a number of seconds above zero."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above zero")
+    return number
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add `--threads`."""
     parser.add_argument("--threads", type=positive, metavar="N", help="worker threads (default: one for each core)")
+
+
+def add_storage_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--storage-option`."""
+    parser.add_argument(
+        "--storage-option",
+        action="append",
+        default=[],
+        type=assignment,
+        dest="storage_options",
+        metavar="KEY=VALUE",
+        help="how s3://, gs:// and az:// are spoken to, such as aws_endpoint=https://…; stands above the environment",
+    )
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """The type of options with a name: KEY=VALUE."""
+    name, sign, value = text.partition("=")
+    if not (name and sign):
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return name, value
+
+
+def location(text: str) -> Path | str:
+    """The type of what is a directory or a URL of a store, which a `Path` would garble."""
+    return text if "://" in text else Path(text)

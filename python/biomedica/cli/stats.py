@@ -4,10 +4,10 @@ The face of `biomedica.open(path).stats()`.
 """
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biomedica.cli import summary
+from biomedica.cli.options import add_storage_options, location
 
 if TYPE_CHECKING:
     from biomedica.cli.output import Output
@@ -18,13 +18,14 @@ RESUMES = False
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("dataset", type=Path, metavar="DATASET", help="the directory that extract wrote")
+    parser.add_argument("dataset", type=location, metavar="DATASET", help="the directory or URL that extract wrote to")
+    add_storage_options(parser)
 
 
 def run(args: argparse.Namespace, output: "Output") -> int:
     """Print the counts."""
     import biomedica
 
-    stats = biomedica.open(args.dataset).stats()
+    stats = biomedica.open(args.dataset, storage_options=dict(args.storage_options)).stats()
     output.result("stats", stats, summary.of_stats(stats))
     return 0

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def of_extraction(
-    directory: "Path", stats: "Mapping[str, Any]", progress: "Progress | None"
+    directory: "Path | str", stats: "Mapping[str, Any]", progress: "Progress | None"
 ) -> tuple[dict[str, object], str]:
     """What went in, what came out and what did not, how fast, and what to do next: for machines and for people."""
     skipped = {status: count for status, count in stats["statuses"].items() if count and status != "ok"}

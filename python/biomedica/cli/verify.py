@@ -4,8 +4,9 @@ The face of `biomedica.open(path).verify()`. Exits with 1 when there is a proble
 """
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from biomedica.cli.options import add_storage_options, location
 
 if TYPE_CHECKING:
     from biomedica.cli.output import Output
@@ -16,7 +17,8 @@ RESUMES = False
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("dataset", type=Path, metavar="DATASET", help="the directory that extract wrote")
+    parser.add_argument("dataset", type=location, metavar="DATASET", help="the directory or URL that extract wrote to")
+    add_storage_options(parser)
     parser.add_argument(
         "--deep", action="store_true", help="also read every image at its recorded place and check its own sha-256"
     )
@@ -26,7 +28,7 @@ def run(args: argparse.Namespace, output: "Output") -> int:
     """Print every problem and one closing line."""
     import biomedica
 
-    report = biomedica.open(args.dataset).verify(deep=args.deep)
+    report = biomedica.open(args.dataset, storage_options=dict(args.storage_options)).verify(deep=args.deep)
     problems = [str(problem) for problem in report.problems]
     values = {"dataset": str(args.dataset), "files": report.files, "images": report.images}
     values |= {"num_problems": report.num_problems, "problems": problems}

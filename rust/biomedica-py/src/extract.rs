@@ -1,23 +1,24 @@
-//! `extract`: packages to a dataset on disk, with progress and Ctrl-C on the way.
+//! `extract`: packages to a dataset, with progress and Ctrl-C on the way.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use biomedica::dataset::{self, Options, Progress};
+use biomedica::dataset::{self, Options, Progress, Root};
 use biomedica::limits::Limits;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::error::CoreError;
-use crate::interrupt::PATIENCE;
+use crate::interrupt::{self, PATIENCE};
+use crate::store;
 
 /// Write a dataset; see the stub for the whole documentation.
 #[pyfunction]
 #[pyo3(signature = (
     sources, output, *, threads=None, part_size=4096, samples_per_shard=10_000, min_size=21, article_text=false,
-    progress=None,
+    storage_options=Vec::new(), progress=None,
 ))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // what Python hands over
 pub fn extract(
@@ -29,37 +30,33 @@ pub fn extract(
     samples_per_shard: usize,
     min_size: u32,
     article_text: bool,
+    storage_options: store::Config,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
     let options = Options { part_size, samples_per_shard, min_size, article_text, limits: Limits::default(), threads };
     options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
-    let show = |py: Python<'_>, state: &Progress| -> PyResult<()> {
-        py.check_signals()?;
-        match &progress {
-            Some(callback) => callback.call1(py, (dictionary(py, state)?,)).map(drop),
-            None => Ok(()),
-        }
+    let stores = store::options(storage_options)?;
+    let root = Root::new(&output, &stores);
+    let latest: Mutex<Option<Progress>> = Mutex::default();
+    let show = |py: Python<'_>, state: &Progress| match &progress {
+        Some(callback) => callback.call1(py, (dictionary(py, state)?,)).map(drop),
+        None => Ok(()),
     };
-    let mut raised = None;
-    let mut shown = Instant::now();
-    let mut ask = |state: &Progress| {
-        if shown.elapsed() < PATIENCE {
-            return ControlFlow::Continue(());
-        }
-        shown = Instant::now();
-        match Python::attach(|py| show(py, state)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                raised = Some(error);
-                ControlFlow::Break(())
+    let each = |py: Python<'_>| {
+        let state = latest.lock().unwrap_or_else(PoisonError::into_inner).take();
+        state.map_or(Ok(()), |state| show(py, &state))
+    };
+    let summary = interrupt::run_with(py, &stores.stop, each, |stop| {
+        let mut noted = Instant::now();
+        let mut note = |state: &Progress| {
+            if noted.elapsed() >= PATIENCE {
+                noted = Instant::now();
+                *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(state.clone());
             }
-        }
-    };
-    let result = py.detach(|| dataset::extract(&sources, &output, &options, &mut ask));
-    if let Some(error) = raised {
-        return Err(error);
-    }
-    let summary = result.map_err(CoreError::from)?;
+            if stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        dataset::extract(&sources, &root, &options, &mut note)
+    })?;
     // The last word: everything is done, the tables' sizes are known.
     let last = Progress {
         total_packages: Some(summary.counts.packages),

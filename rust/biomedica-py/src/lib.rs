@@ -7,7 +7,9 @@ mod extract;
 mod index;
 mod interrupt;
 mod parse_article;
+mod parse_entrez;
 mod read;
+mod store;
 mod stream;
 mod verify;
 
@@ -29,7 +31,11 @@ mod core {
     #[pymodule_export]
     use super::parse_article::parse_article;
     #[pymodule_export]
+    use super::parse_entrez::parse_entrez;
+    #[pymodule_export]
     use super::read::{Chunk, Reader, read};
+    #[pymodule_export]
+    use super::store::Store;
     #[pymodule_export]
     use super::stream::{Sample, Stream, stream};
     #[pymodule_export]

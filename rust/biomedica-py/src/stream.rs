@@ -5,18 +5,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use biomedica::pipeline;
-use biomedica::store::{CacheOptions, Header, StoreOptions};
 use biomedica::stream::{
     self as core, Catalog, Cursor, Deal, Next, Opening, Options, Recipe, Remainder, Selection, State,
 };
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyString, PyTuple};
 use pyo3_arrow::buffer::PyArrowBuffer;
 
 use crate::error::CoreError;
 use crate::interrupt::{self, PATIENCE};
+use crate::store;
 
 /// One sample of a shard; see the stub.
 #[pyclass(frozen, module = "biomedica._core")]
@@ -47,8 +47,12 @@ impl Sample {
 
     /// The text of its `.txt` member.
     #[getter]
-    fn caption(&self) -> String {
-        self.inner.get("txt").map_or_else(String::new, |text| String::from_utf8_lossy(&text).into_owned())
+    fn caption<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let text = self.inner.get("txt").unwrap_or_default();
+        match std::str::from_utf8(&text) {
+            Ok(text) => PyString::new(py, text),
+            Err(_) => PyString::new(py, &String::from_utf8_lossy(&text)),
+        }
     }
 
     /// What its `.json` member says, parsed when it is first asked for.
@@ -126,6 +130,7 @@ pub struct Stream {
 #[pyo3(signature = (
     sources, *, seed, shuffle, rank, world_size, epoch, remainder, lanes, block, window, subsets, selection, threads,
     read_ahead, keep, max_bad_fraction, remote=false, headers=Vec::new(), cache=None, retry_timeout=120.0,
+    storage_options=Vec::new(),
 ))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // what Python hands over
 pub fn stream(
@@ -150,6 +155,7 @@ pub fn stream(
     headers: Vec<(String, String, String)>,
     cache: Option<(PathBuf, u64)>,
     retry_timeout: f64,
+    storage_options: store::Config,
 ) -> PyResult<Stream> {
     let remainder = match remainder {
         "keep" => Remainder::Keep,
@@ -166,7 +172,7 @@ pub fn stream(
         read_ahead,
         keep,
         max_bad_fraction,
-        store: store(headers, cache, retry_timeout)?,
+        store: store::reading(headers, cache, retry_timeout, storage_options)?,
         remote,
     };
     options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
@@ -192,20 +198,6 @@ pub fn stream(
         },
     )?;
     Ok(Stream { inner: Mutex::new(Some(inner)) })
-}
-
-fn store(
-    headers: Vec<(String, String, String)>,
-    cache: Option<(PathBuf, u64)>,
-    retry_timeout: f64,
-) -> PyResult<StoreOptions> {
-    let headers = headers.into_iter().map(|(prefix, name, value)| Header { prefix, name, value }).collect();
-    let cache = cache.map(|(dir, max_bytes)| CacheOptions::new(dir, max_bytes));
-    let retry_timeout = Duration::try_from_secs_f64(retry_timeout)
-        .ok()
-        .filter(|timeout| *timeout <= Duration::from_hours(24))
-        .ok_or_else(|| PyValueError::new_err("retry_timeout is a number of seconds from 0 to a day"))?;
-    Ok(StoreOptions { headers, cache, retry_timeout, ..StoreOptions::default() })
 }
 
 fn closed() -> PyErr {

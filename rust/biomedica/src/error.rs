@@ -135,10 +135,14 @@ impl Error {
         Self(Box::new(Inner { stage, reason, source: None, member: None, offset: None, detail }))
     }
 
-    /// The error for an I/O failure in `stage`; its reason follows the kind the system gave.
+    /// The error for an I/O failure in `stage`; its reason follows the kind the system gave. One of this crate's that
+    /// came through `io` is itself again.
     #[cold]
     #[inline(never)]
     pub fn io(stage: Stage, error: &io::Error) -> Self {
+        if let Some(own) = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+            return own.clone();
+        }
         let reason = match error.kind() {
             io::ErrorKind::NotFound => Reason::NotFound,
             io::ErrorKind::PermissionDenied => Reason::PermissionDenied,
@@ -147,6 +151,13 @@ impl Error {
             _ => Reason::Io,
         };
         Self::new(stage, reason, error.to_string())
+    }
+
+    /// The same error as one of another step.
+    #[must_use]
+    pub fn in_stage(mut self, stage: Stage) -> Self {
+        self.0.stage = stage;
+        self
     }
 
     /// The same error, known to lie in `source` (a path or URL); a source that is set already stays.
@@ -230,6 +241,20 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// As what `Read` and `Write` give, with a kind from which its reason follows again.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.reason() {
+            Reason::NotFound => io::ErrorKind::NotFound,
+            Reason::PermissionDenied => io::ErrorKind::PermissionDenied,
+            Reason::DiskFull => io::ErrorKind::StorageFull,
+            Reason::Truncated => io::ErrorKind::UnexpectedEof,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -9,38 +9,50 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result, Stage};
 use crate::image::hex;
+use crate::store::Upload;
 
 /// Small writes gather up to this; what is larger goes to the file as it is.
 const BUFFER: usize = 256 << 10;
 const DIRECT: usize = 32 << 10;
-/// The disk begins to write when so much is waiting: what is left for [`Output::seal`] to wait for is about as much.
+/// The disk begins to write when so much is waiting: what is left for [`Sealed::wait`] to wait for is about as much.
 const SYNC_BYTES: u64 = 32 << 20;
 const PREFIX: &str = ".tmp-";
 
 /// A thread that waits for the disk.
 type Syncing = JoinHandle<io::Result<()>>;
 
-/// A file under a temporary name beside its own. Dropped before [`Self::seal`] and [`Sealed::publish`], it is removed.
+/// A file that nobody sees yet. Dropped before [`Self::seal`] and [`Sealed::publish`], it is removed.
 #[derive(Debug)]
 pub(super) struct Output {
-    file: File,
+    target: Target,
     buffer: Vec<u8>,
     hasher: Sha256,
     num_bytes: u64,
+}
+
+/// A finished file that has not its own name yet. The disk writes it in the background, as it does others: waiting for
+/// several at once takes hardly longer than for one. So does a store with the pieces of an object.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    target: Target,
+    pub num_bytes: u64,
+    pub sha256: String,
+}
+
+#[derive(Debug)]
+enum Target {
+    Disk(OnDisk),
+    Store(Box<Upload>),
+}
+
+/// A file under a temporary name beside its own.
+#[derive(Debug)]
+struct OnDisk {
+    file: File,
     /// Bytes since the disk was last told to write.
     unsynced: u64,
     syncing: Option<Syncing>,
     names: Names,
-}
-
-/// A finished file that has not its own name yet. The disk writes it in the background, as it does others: waiting for
-/// several at once takes hardly longer than for one.
-#[derive(Debug)]
-pub(super) struct Sealed {
-    names: Names,
-    syncing: Option<Syncing>,
-    pub num_bytes: u64,
-    pub sha256: String,
 }
 
 #[derive(Debug)]
@@ -71,26 +83,7 @@ pub(super) fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
-impl Output {
-    pub(super) fn create(path: &Path) -> Result<Self> {
-        let names = Names { temporary: temporary(path), own: path.to_owned(), published: false };
-        let file = at(path, step().and_then(|()| File::create(&names.temporary)))?;
-        let (buffer, hasher) = (Vec::with_capacity(BUFFER), Sha256::new());
-        Ok(Self { file, buffer, hasher, num_bytes: 0, unsynced: 0, syncing: None, names })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.names.own
-    }
-
-    /// Writes what is buffered; the disk is told to write all.
-    pub(super) fn seal(mut self) -> Result<Sealed> {
-        let done = self.drain().and_then(|()| wait(&mut self.syncing)).and_then(|()| step());
-        let syncing = at(&self.names.own, done.and_then(|()| sync(self.file)))?;
-        let sha256 = hex(&self.hasher.finalize().into());
-        Ok(Sealed { num_bytes: self.num_bytes, sha256, syncing: Some(syncing), names: self.names })
-    }
-
+impl OnDisk {
     /// Has the disk write in the background, as the hours of a large run are too good to wait for it at their end.
     fn sync_soon(&mut self) -> io::Result<()> {
         if self.unsynced >= SYNC_BYTES && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -101,8 +94,66 @@ impl Output {
         Ok(())
     }
 
+    fn seal(&mut self) -> io::Result<()> {
+        wait(&mut self.syncing)?;
+        step()?;
+        self.syncing = Some(sync(self.file.try_clone()?)?);
+        Ok(())
+    }
+}
+
+impl Target {
+    fn location(&self) -> String {
+        match self {
+            Self::Disk(disk) => disk.names.own.to_string_lossy().into_owned(),
+            Self::Store(upload) => upload.shown().to_owned(),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Disk(disk) => disk.file.write_all(bytes),
+            Self::Store(upload) => Ok(upload.write(bytes)?),
+        }
+    }
+}
+
+impl Output {
+    /// A file on disk.
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let names = Names { temporary: temporary(path), own: path.to_owned(), published: false };
+        let file = at(path, step().and_then(|()| File::create(&names.temporary)))?;
+        Ok(Self::new(Target::Disk(OnDisk { file, unsynced: 0, syncing: None, names })))
+    }
+
+    /// An object of a store.
+    pub(super) fn upload(upload: Upload) -> Result<Self> {
+        at(Path::new(upload.shown()), step())?;
+        Ok(Self::new(Target::Store(Box::new(upload))))
+    }
+
+    fn new(target: Target) -> Self {
+        Self { target, buffer: Vec::with_capacity(BUFFER), hasher: Sha256::new(), num_bytes: 0 }
+    }
+
+    /// The path or URL that it will have.
+    pub(super) fn location(&self) -> String {
+        self.target.location()
+    }
+
+    /// Writes what is buffered; disk or store are told to take all.
+    pub(super) fn seal(mut self) -> Result<Sealed> {
+        let drained = self.drain();
+        let done = drained.and_then(|()| match &mut self.target {
+            Target::Disk(disk) => disk.seal(),
+            Target::Store(upload) => step().and_then(|()| Ok(upload.flush()?)),
+        });
+        at(Path::new(&self.target.location()), done)?;
+        Ok(Sealed { num_bytes: self.num_bytes, sha256: hex(&self.hasher.finalize().into()), target: self.target })
+    }
+
     fn drain(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.buffer)?;
+        self.target.write_all(&self.buffer)?;
         self.hasher.update(&self.buffer);
         self.buffer.clear();
         Ok(())
@@ -117,14 +168,16 @@ impl Write for Output {
         }
         if bytes.len() >= DIRECT {
             // Images are not copied: from the package's buffer to the kernel.
-            self.file.write_all(bytes)?;
+            self.target.write_all(bytes)?;
             self.hasher.update(bytes);
         } else {
             self.buffer.extend_from_slice(bytes);
         }
         self.num_bytes += bytes.len() as u64;
-        self.unsynced += bytes.len() as u64;
-        self.sync_soon()?;
+        if let Target::Disk(disk) = &mut self.target {
+            disk.unsynced += bytes.len() as u64;
+            disk.sync_soon()?;
+        }
         Ok(bytes.len())
     }
 
@@ -135,17 +188,29 @@ impl Write for Output {
 }
 
 impl Sealed {
-    /// Waits until the disk has the file.
+    /// Waits until the disk has the file, or the store its pieces.
     pub(super) fn wait(&mut self) -> Result<()> {
-        at(&self.names.own, wait(&mut self.syncing))
+        match &mut self.target {
+            Target::Disk(disk) => at(&disk.names.own, wait(&mut disk.syncing)),
+            Target::Store(upload) => upload.wait(),
+        }
     }
 
-    /// Gives the file, once the disk has it, its own name. Whoever calls it syncs the directory afterwards.
+    /// Gives the file its own name, once all of it is there. Whoever calls it syncs the directory afterwards.
     pub(super) fn publish(mut self) -> Result<()> {
         self.wait()?;
-        at(&self.names.own, step().and_then(|()| fs::rename(&self.names.temporary, &self.names.own)))?;
-        self.names.published = true;
-        Ok(())
+        match self.target {
+            Target::Disk(mut disk) => {
+                let names = &mut disk.names;
+                at(&names.own, step().and_then(|()| fs::rename(&names.temporary, &names.own)))?;
+                names.published = true;
+                Ok(())
+            }
+            Target::Store(upload) => {
+                at(Path::new(upload.shown()), step())?;
+                upload.complete()
+            }
+        }
     }
 }
 
@@ -201,7 +266,7 @@ fn sync_now(file: &File) -> io::Result<()> {
 #[cfg(not(test))]
 #[inline]
 #[allow(clippy::unnecessary_wraps)]
-fn step() -> io::Result<()> {
+pub(super) fn step() -> io::Result<()> {
     Ok(())
 }
 

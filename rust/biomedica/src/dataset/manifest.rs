@@ -1,6 +1,7 @@
 //! `dataset.json` and `parts/N.json`: what they say. No time and no machine in them, so that equal runs give equal bytes.
 
 use std::collections::BTreeMap;
+#[cfg(test)]
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,9 @@ use serde_json::{Map, Value};
 use crate::article::Status;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::jats::Subset;
+
+/// The record of a dataset.
+pub(crate) const DATASET: &str = "dataset.json";
 
 /// Counts of a part, or of all parts together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,6 +202,7 @@ pub(super) fn to_bytes(record: &impl Serialize) -> Result<Vec<u8>> {
 }
 
 /// The record in the file at `path`.
+#[cfg(test)]
 pub(super) fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(Stage::Write, &e).at_path(path))?;
     serde_json::from_slice(&bytes)

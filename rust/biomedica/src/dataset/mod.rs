@@ -4,19 +4,24 @@
 //! [`Writer`] takes what they give, in order, and publishes part after part. What is done already is left out, so that
 //! a run that was killed goes on where it was.
 
+mod chunks;
 pub(crate) mod file;
+mod lock;
 mod manifest;
 mod options;
 mod part;
 mod plan;
+mod root;
 mod store;
 mod table;
 mod verify;
 mod write;
 
+pub(crate) use manifest::DATASET;
 pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, SubsetCounts};
 pub use options::{FORMAT, Options};
 pub use plan::{PartPlan, Plan, Walked};
+pub use root::Root;
 pub use verify::{Problem, Report, verify};
 pub use write::{Item, Missing, Progress, Summary, Writer, extract};
 

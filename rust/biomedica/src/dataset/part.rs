@@ -171,7 +171,7 @@ impl Part {
         let number = self.next_shard.entry(subset).or_default();
         let path = format!("shards/{subset}/{}-{number:04}.tar", PartRecord::stem(self.plan.number));
         *number += 1;
-        let tar = Tar::new(Output::create(&store.path(&path))?);
+        let tar = Tar::new(store.root().output(&path)?);
         Ok(Shard { path: path.into(), tar, samples: 0 })
     }
 

@@ -1,29 +1,28 @@
 //! The directory of a dataset that is being written: who may write, what is done, what is left over.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::file::{at, is_temporary, remove, replace, sync_directory};
-use super::manifest::{Counts, DatasetRecord, PartEntry, PartRecord, read, to_bytes};
+use super::file::is_temporary;
+use super::lock::{LOCK, Lock};
+use super::manifest::{Counts, DATASET, DatasetRecord, PartEntry, PartRecord, to_bytes};
 use super::options::{FORMAT, Options};
+use super::root::Root;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::jats::Subset;
 
-const LOCK: &str = ".lock";
-const DATASET: &str = "dataset.json";
+/// Says which articles tables `enrich` has joined PubMed's records to.
+const ENRICHMENT: &str = "enrichment/enrichment.json";
 
 /// A dataset's directory, open for one writer.
 #[derive(Debug)]
 pub(super) struct Store {
-    root: PathBuf,
+    root: Root,
     options: Options,
     digest: String,
     parts: BTreeMap<u32, Done>,
     counts: Counts,
-    /// Holds the lock until it is dropped.
-    _lock: File,
+    lock: Lock,
 }
 
 /// What is remembered of a finished part.
@@ -50,29 +49,27 @@ pub(super) fn directories() -> Vec<String> {
 impl Store {
     /// Makes `root` a dataset, or continues the one that it is. Fails when it is something else, when its options are
     /// others, or when another process writes there.
-    pub(super) fn open(root: &Path, options: &Options) -> Result<Self> {
+    pub(super) fn open(root: &Root, options: &Options) -> Result<Self> {
         options.check()?;
-        at(root, fs::create_dir_all(root))?;
-        let lock = lock(root)?;
+        root.make("")?;
+        let lock = Lock::take(root)?;
         let digest = options.digest();
-        let record = root.join(DATASET);
-        let fresh = !at(&record, record.try_exists())?;
+        let fresh = root.read(DATASET)?.is_none();
         if fresh {
             check_empty(root)?;
         } else {
-            check_options(root, options, &read::<DatasetRecord>(&record)?)?;
+            check_options(root, options, &root.record::<DatasetRecord>(DATASET)?)?;
         }
         let mut store = Self {
-            root: root.to_owned(),
+            root: root.clone(),
             options: options.clone(),
             digest,
             parts: BTreeMap::new(),
             counts: Counts::new(),
-            _lock: lock,
+            lock,
         };
         for directory in directories() {
-            let path = root.join(directory);
-            at(&path, fs::create_dir_all(&path))?;
+            root.make(&directory)?;
         }
         if fresh {
             store.write_record(false)?;
@@ -91,9 +88,14 @@ impl Store {
         &self.digest
     }
 
-    /// The path of a file of the dataset.
+    /// Where it lies.
+    pub(super) fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The path of a file of the dataset, for messages.
     pub(super) fn path(&self, relative: &str) -> PathBuf {
-        self.root.join(relative)
+        self.root.location(relative).into()
     }
 
     /// The inputs of every finished part: what a plan must know to leave parts out.
@@ -121,23 +123,33 @@ impl Store {
         if self.parts.remove(&number).is_some() {
             self.count();
         }
-        let record = self.path(&PartRecord::path(number));
-        remove(&record)?;
-        sync_directory(&self.path("parts"))?;
+        self.lock.check()?;
+        let record = PartRecord::path(number);
+        if self.root.read(&record)?.is_some() {
+            // What was joined to its articles is of articles that are no more; the next `enrich` joins again.
+            self.root.remove(ENRICHMENT)?;
+        }
+        self.root.remove(&record)?;
+        self.root.sync("parts")?;
         let stem = PartRecord::stem(number);
         for table in ["articles", "figures", "failures"] {
-            remove(&self.path(&format!("{table}/{stem}.parquet")))?;
+            self.root.remove(&format!("{table}/{stem}.parquet"))?;
         }
         let prefix = format!("{stem}-");
         for subset in Subset::ALL {
-            self.each_file(
-                &format!("shards/{subset}"),
-                |name, path| {
-                    if name.starts_with(&prefix) { remove(path) } else { Ok(()) }
-                },
-            )?;
+            let directory = format!("shards/{subset}");
+            self.remove_files(&directory, |name| name.starts_with(&prefix))?;
         }
         Ok(())
+    }
+
+    fn remove_files(&self, directory: &str, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
+        let mut found = Vec::new();
+        self.root.each_file(directory, |name| {
+            found.extend(is_wanted(name).then(|| name.to_owned()));
+            Ok(())
+        })?;
+        found.iter().try_for_each(|name| self.root.remove(&format!("{directory}/{name}")))
     }
 
     /// Records a part whose files all have their names.
@@ -145,9 +157,10 @@ impl Store {
         let directories: BTreeSet<&str> =
             record.files.iter().filter_map(|f| Some(f.path.rsplit_once('/')?.0)).collect();
         for directory in directories {
-            sync_directory(&self.path(directory))?;
+            self.root.sync(directory)?;
         }
-        replace(&self.path(&PartRecord::path(record.number)), &to_bytes(&record)?)?;
+        self.lock.check()?;
+        self.root.replace(&PartRecord::path(record.number), to_bytes(&record)?)?;
         self.counts.add(&record.counts);
         self.parts.insert(record.number, Done::new(record));
         self.write_record(false)
@@ -170,81 +183,56 @@ impl Store {
             counts: self.counts.clone(),
             parts: self.parts.values().map(|done| done.entry.clone()).collect(),
         };
-        replace(&self.path(DATASET), &to_bytes(&record)?)
+        self.lock.check()?;
+        self.root.replace(DATASET, to_bytes(&record)?)
     }
 
-    /// Removes what a killed run left under temporary names.
+    /// Removes what a killed run left under temporary names. Stores have none.
     fn sweep(&self) -> Result<()> {
-        for directory in directories().iter().map(String::as_str).chain(["."]) {
-            self.each_file(directory, |name, path| if is_temporary(name) { remove(path) } else { Ok(()) })?;
+        if self.root.directory().is_none() {
+            return Ok(());
         }
-        Ok(())
+        let directories = directories();
+        directories.iter().map(String::as_str).chain(["."]).try_for_each(|d| self.remove_files(d, is_temporary))
     }
 
     /// The parts that are whole: record readable, options ours, every file there in its size.
     fn load(&self) -> Result<BTreeMap<u32, Done>> {
-        let mut parts = BTreeMap::new();
-        self.each_file("parts", |name, path| {
-            let number = name.strip_suffix(".json").and_then(|stem| stem.parse::<u32>().ok());
-            // A record that cannot be read vouches for nothing: its part is made again.
-            if let (Some(number), Ok(record)) = (number, read::<PartRecord>(path))
-                && record.number == number
-                && record.options == self.digest
-                && record.files.iter().all(|f| fs::metadata(self.path(&f.path)).is_ok_and(|m| m.len() == f.num_bytes))
-            {
-                parts.insert(number, Done::new(record));
-            }
+        let mut paths = Vec::new();
+        self.root.each_file("parts", |name| {
+            paths.push(format!("parts/{name}"));
             Ok(())
         })?;
-        Ok(parts)
-    }
-
-    /// Calls `f` with name and path of every file in a directory of the dataset.
-    fn each_file(&self, directory: &str, mut f: impl FnMut(&str, &Path) -> Result<()>) -> Result<()> {
-        let directory = self.path(directory);
-        for entry in at(&directory, fs::read_dir(&directory))? {
-            let path = at(&directory, entry)?.path();
-            if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
-                f(name, &path)?;
+        paths.sort();
+        let sizes = self.root.sizes()?;
+        let mut parts = BTreeMap::new();
+        for (path, record) in paths.iter().zip(self.root.records::<PartRecord>(&paths)) {
+            // A record that cannot be read vouches for nothing: its part is made again.
+            if let Ok(record) = record
+                && PartRecord::path(record.number) == *path
+                && record.options == self.digest
+                && record.files.iter().all(|file| sizes.get(&file.path) == Some(file.num_bytes))
+            {
+                parts.insert(record.number, Done::new(record));
             }
         }
-        Ok(())
-    }
-}
-
-fn lock(root: &Path) -> Result<File> {
-    let path = root.join(LOCK);
-    let file = at(&path, File::options().create(true).truncate(false).write(true).open(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        // A file system without locks: better to write unguarded than not at all.
-        Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(refuse(
-            root,
-            Reason::Locked,
-            "another process is writing this dataset; wait for its end, or choose another output directory",
-        )),
-        Err(TryLockError::Error(e)) => Err(Error::io(Stage::Write, &e).at_path(&path)),
+        Ok(parts)
     }
 }
 
 /// A directory that holds anything but what a run killed in its first moments leaves is not ours to fill.
-fn check_empty(root: &Path) -> Result<()> {
+fn check_empty(root: &Root) -> Result<()> {
     let ours = directories();
-    for entry in at(root, fs::read_dir(root))? {
-        let name = at(root, entry)?.file_name().to_string_lossy().into_owned();
-        if name != LOCK && !is_temporary(&name) && !ours.contains(&name) {
-            return Err(refuse(
-                root,
-                Reason::Mismatch,
-                &format!("the directory is not empty and no dataset (it has {name}); choose a new or empty one"),
-            ));
+    root.each_name(|name| {
+        if name == LOCK || is_temporary(name) || ours.iter().any(|own| own == name) {
+            return Ok(());
         }
-    }
-    Ok(())
+        let detail = format!("the directory is not empty and no dataset (it has {name}); choose a new or empty one");
+        Err(refuse(root, Reason::Mismatch, &detail))
+    })
 }
 
-fn check_options(root: &Path, options: &Options, record: &DatasetRecord) -> Result<()> {
+fn check_options(root: &Root, options: &Options, record: &DatasetRecord) -> Result<()> {
     let mut differences = options.differences(&record.options);
     if record.format != FORMAT {
         differences.insert(0, format!("format is {} there, {FORMAT} here", record.format));
@@ -263,6 +251,6 @@ fn check_options(root: &Path, options: &Options, record: &DatasetRecord) -> Resu
     ))
 }
 
-fn refuse(root: &Path, reason: Reason, detail: &str) -> Error {
-    Error::new(Stage::Write, reason, detail).at_path(root)
+fn refuse(root: &Root, reason: Reason, detail: &str) -> Error {
+    Error::new(Stage::Write, reason, detail).in_source(root.location(""))
 }

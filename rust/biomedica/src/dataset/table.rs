@@ -36,10 +36,11 @@ pub(super) struct TableFile<T: Table> {
 
 impl<T: Table> TableFile<T> {
     pub(super) fn create(store: &Store, path: String) -> Result<Self> {
-        let output = Output::create(&store.path(&path))?;
+        let output = store.root().output(&path)?;
+        let location = output.location();
         let options = ArrowWriterOptions::new().with_properties(properties());
-        let writer = ArrowWriter::try_new_with_options(output, T::schema(), options)
-            .map_err(|e| error(&e, &store.path(&path)))?;
+        let writer =
+            ArrowWriter::try_new_with_options(output, T::schema(), options).map_err(|e| error(&e, &location))?;
         Ok(Self { path, builder: Builder::with_capacity(BATCH_ROWS), writer, rows: 0 })
     }
 
@@ -54,13 +55,13 @@ impl<T: Table> TableFile<T> {
 
     fn write(&mut self) -> Result<()> {
         let batch = self.builder.finish()?;
-        self.writer.write(&batch).map_err(|e| error(&e, self.writer.inner().path()))
+        self.writer.write(&batch).map_err(|e| error(&e, &self.writer.inner().location()))
     }
 
     /// Writes what is left, and the footer.
     pub(super) fn finish(mut self) -> Result<(FileRecord, Sealed)> {
         self.write()?;
-        let own = self.writer.inner().path().to_owned();
+        let own = self.writer.inner().location();
         let sealed = self.writer.into_inner().map_err(|e| error(&e, &own))?.seal()?;
         Ok((record(&self.path, &sealed, self.rows, None), sealed))
     }
@@ -80,7 +81,7 @@ fn properties() -> WriterProperties {
 }
 
 /// The error of the disk beneath, where there is one: a full disk must be called so.
-fn error(error: &ParquetError, path: &std::path::Path) -> Error {
+fn error(error: &ParquetError, location: &str) -> Error {
     let io = match error {
         ParquetError::External(source) => source.downcast_ref::<io::Error>(),
         _ => None,
@@ -89,5 +90,5 @@ fn error(error: &ParquetError, path: &std::path::Path) -> Error {
         || Error::new(Stage::Write, Reason::Internal, format!("cannot write Parquet: {error}")),
         |e| Error::io(Stage::Write, e),
     )
-    .at_path(path)
+    .in_source(location)
 }

@@ -2,5 +2,6 @@
 
 mod damage;
 mod make;
+mod remote;
 mod runs;
 mod shards;

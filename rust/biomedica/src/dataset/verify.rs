@@ -1,9 +1,7 @@
 //! Whether a dataset is what its records say.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,15 +9,16 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch, StringArray};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sha2::{Digest, Sha256};
 
 use super::file::is_temporary;
-use super::manifest::{Counts, DatasetRecord, FileRecord, PartRecord, read};
+use super::manifest::{Counts, DATASET, DatasetRecord, FileRecord, PartRecord};
 use super::options::FORMAT;
+use super::root::Root;
 use super::store::directories;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::hex;
+use crate::store::Object;
 
 /// Beyond so many problems no more are kept: they are counted.
 const MAX_PROBLEMS: usize = 10_000;
@@ -78,14 +77,13 @@ impl Report {
 /// Checks a dataset against its records: every file in its size and with its hash, no file too many, tables with their
 /// rows, every pointer within its shard, no `image_id` twice. With `deep`, every image is compared with its
 /// `image_hash` too. Fails only when there is no dataset, or `stop` says so; damage is reported.
-pub fn verify(root: &Path, deep: bool, threads: usize, stop: &(dyn Fn() -> bool + Sync)) -> Result<Report> {
-    let record = root.join("dataset.json");
-    if !record.try_exists().map_err(|e| Error::io(Stage::Open, &e).at_path(&record))? {
+pub fn verify(root: &Root, deep: bool, threads: usize, stop: &(dyn Fn() -> bool + Sync)) -> Result<Report> {
+    if root.read(DATASET).map_err(|error| error.in_stage(Stage::Open))?.is_none() {
         let detail = "no dataset here: it has no dataset.json";
-        return Err(Error::new(Stage::Open, Reason::NotFound, detail).at_path(root));
+        return Err(Error::new(Stage::Open, Reason::NotFound, detail).in_source(root.location("")));
     }
     let mut report = Report::default();
-    let parts = match read::<DatasetRecord>(&record) {
+    let parts = match root.record::<DatasetRecord>(DATASET) {
         Ok(dataset) => parts(root, &dataset, &mut report),
         Err(error) => {
             report.problem("dataset.json", error.detail());
@@ -134,7 +132,7 @@ pub fn verify(root: &Path, deep: bool, threads: usize, stop: &(dyn Fn() -> bool 
 }
 
 /// The records of all parts; what is wrong between them and `dataset.json` is reported.
-fn parts(root: &Path, dataset: &DatasetRecord, report: &mut Report) -> Vec<PartRecord> {
+fn parts(root: &Root, dataset: &DatasetRecord, report: &mut Report) -> Vec<PartRecord> {
     if dataset.format != FORMAT {
         report.problem("dataset.json", format!("format {}; this version knows {FORMAT}", dataset.format));
     }
@@ -143,8 +141,9 @@ fn parts(root: &Path, dataset: &DatasetRecord, report: &mut Report) -> Vec<PartR
     }
     let mut sum = Counts::new();
     let mut parts = Vec::new();
-    for entry in &dataset.parts {
-        match read::<PartRecord>(&root.join(&entry.path)) {
+    let paths: Vec<String> = dataset.parts.iter().map(|entry| entry.path.clone()).collect();
+    for (entry, record) in dataset.parts.iter().zip(root.records::<PartRecord>(&paths)) {
+        match record {
             Ok(part) => {
                 if part.entry() != *entry {
                     report.problem(&entry.path, "counts differ from those in dataset.json");
@@ -165,7 +164,7 @@ fn parts(root: &Path, dataset: &DatasetRecord, report: &mut Report) -> Vec<PartR
 }
 
 /// Files that no record knows.
-fn strays(root: &Path, parts: &[PartRecord], report: &mut Report) {
+fn strays(root: &Root, parts: &[PartRecord], report: &mut Report) {
     let records: Vec<String> = parts.iter().map(|part| PartRecord::path(part.number)).collect();
     let known: std::collections::HashSet<&str> = parts
         .iter()
@@ -173,29 +172,26 @@ fn strays(root: &Path, parts: &[PartRecord], report: &mut Report) {
         .map(|f| f.path.as_str())
         .chain(records.iter().map(String::as_str))
         .collect();
-    for directory in directories() {
-        let Ok(entries) = fs::read_dir(root.join(&directory)) else {
-            report.problem(&directory, "the directory is missing or cannot be read");
-            continue;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
+    let directories = directories();
+    for directory in &directories {
+        let looked = root.each_file(directory, |name| {
             let path = format!("{directory}/{name}");
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) && directories().contains(&path) {
-                continue;
-            }
-            if is_temporary(&name) {
+            if is_temporary(name) {
                 report.problem(&path, "left by a run that was killed; the next extraction removes it");
-            } else if !known.contains(path.as_str()) {
+            } else if !known.contains(path.as_str()) && !directories.contains(&path) {
                 report.problem(&path, "no part has this file");
             }
+            Ok(())
+        });
+        if looked.is_err() {
+            report.problem(directory, "the directory is missing or cannot be read");
         }
     }
 }
 
 /// Checks one file, and for a figures table what its rows say. Gives a hash of every `image_id` with the file's path.
 fn check_file(
-    root: &Path,
+    root: &Root,
     file: &FileRecord,
     sizes: &HashMap<&str, u64>,
     deep: bool,
@@ -204,7 +200,7 @@ fn check_file(
     report.files += 1;
     match hash(root, &file.path) {
         Err(e) => {
-            report.problem(&file.path, e.to_string());
+            report.problem(&file.path, e.detail());
             return Vec::new();
         }
         Ok((num_bytes, _)) if num_bytes != file.num_bytes => {
@@ -231,13 +227,13 @@ fn check_file(
     }
 }
 
-fn hash(root: &Path, path: &str) -> std::io::Result<(u64, String)> {
-    let mut file = File::open(root.join(path))?;
+fn hash(root: &Root, path: &str) -> Result<(u64, String)> {
+    let mut file = root.object(path)?.reader(0)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; CHUNK];
     let mut num_bytes = 0;
     loop {
-        let n = file.read(&mut buffer)?;
+        let n = file.read(&mut buffer).map_err(|e| Error::io(Stage::Open, &e))?;
         if n == 0 {
             return Ok((num_bytes, hex(&hasher.finalize().into())));
         }
@@ -247,15 +243,14 @@ fn hash(root: &Path, path: &str) -> std::io::Result<(u64, String)> {
 }
 
 fn check_table(
-    root: &Path,
+    root: &Root,
     file: &FileRecord,
     sizes: &HashMap<&str, u64>,
     deep: bool,
     report: &mut Report,
 ) -> std::result::Result<Vec<(u128, String)>, String> {
     let text = |e: &dyn std::fmt::Display| format!("not readable as Parquet: {e}");
-    let input = File::open(root.join(&file.path)).map_err(|e| text(&e))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(input).map_err(|e| text(&e))?;
+    let builder = root.table(&file.path).map_err(|e| text(&e.detail()))?;
     let rows = builder.metadata().file_metadata().num_rows();
     if u64::try_from(rows).ok() != Some(file.rows) {
         report.problem(&file.path, format!("{rows} rows, not {}", file.rows));
@@ -313,10 +308,10 @@ impl<'a> PointerColumns<'a> {
 
 /// Looks at images through their pointers; neighbours are mostly in one shard, which stays open.
 struct Images<'a> {
-    root: &'a Path,
+    root: &'a Root,
     sizes: &'a HashMap<&'a str, u64>,
     deep: bool,
-    open: Option<(String, File)>,
+    open: Option<(String, Object)>,
 }
 
 impl Images<'_> {
@@ -345,19 +340,17 @@ impl Images<'_> {
         match self.hash(shard, offset, length) {
             Ok(hash) if columns.hash.is_valid(row) && columns.hash.value(row) == hash => None,
             Ok(_) => Some(format!("the bytes at its pointer in {shard} have another hash")),
-            Err(e) => Some(format!("the bytes at its pointer in {shard} cannot be read: {e}")),
+            Err(e) => Some(format!("the bytes at its pointer in {shard} cannot be read: {}", e.detail())),
         }
     }
 
-    fn hash(&mut self, shard: &str, offset: u64, length: u64) -> std::io::Result<String> {
-        let file = match self.open.take() {
-            Some((path, file)) if path == shard => file,
-            _ => File::open(self.root.join(shard))?,
+    fn hash(&mut self, shard: &str, offset: u64, length: u64) -> Result<String> {
+        let object = match self.open.take() {
+            Some((path, object)) if path == shard => object,
+            _ => self.root.object(shard)?,
         };
-        let (_, file) = self.open.insert((shard.to_owned(), file));
-        file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = Vec::new();
-        file.take(length).read_to_end(&mut bytes)?;
+        let (_, object) = self.open.insert((shard.to_owned(), object));
+        let bytes = object.read(offset..offset.saturating_add(length))?;
         Ok(hex(&Sha256::digest(&bytes).into()))
     }
 }

@@ -1,7 +1,7 @@
 //! The one writer of a dataset, fed with chunks in the order of the plan.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use super::manifest::Counts;
 use super::options::Options;
 use super::part::Part;
 use super::plan::{PartPlan, Plan, Walked};
+use super::root::Root;
 use super::store::Store;
 use crate::article::Chunk;
 use crate::error::{Error, Reason, Result, Stage};
@@ -60,7 +61,7 @@ pub struct Writer {
 
 impl Writer {
     /// Begins a dataset at `output`, or continues the one that is there.
-    pub fn open(output: &Path, options: &Options) -> Result<Self> {
+    pub fn open(output: &Root, options: &Options) -> Result<Self> {
         Ok(Self { store: Store::open(output, options)?, part: None, written_parts: 0 })
     }
 
@@ -167,7 +168,7 @@ impl Writer {
 /// cannot be written, its options are others, or no source has any package. `progress` can stop the run.
 pub fn extract(
     sources: &[PathBuf],
-    output: &Path,
+    output: &Root,
     options: &Options,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Summary> {

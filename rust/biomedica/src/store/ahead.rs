@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use bytes::{Buf, Bytes};
 
 use super::net::Pending;
-use super::remote::Remote;
-use crate::error::{Error, Reason};
+use super::remote::{ObjectDigest, Remote};
+use crate::error::Error;
 
 /// Large enough that a request's latency is small beside it; two of them are what a reader holds.
 const PIECE: u64 = 4 << 20;
@@ -17,11 +17,13 @@ pub(super) struct ReadAhead {
     next: Option<Pending<Bytes>>,
     /// Where the piece after `next` begins.
     offset: u64,
+    digest: ObjectDigest,
 }
 
 impl ReadAhead {
     pub(super) fn new(remote: Remote, offset: u64) -> Self {
-        Self { remote, piece: Bytes::new(), next: None, offset }
+        let digest = remote.digest(offset);
+        Self { remote, piece: Bytes::new(), next: None, offset, digest }
     }
 
     fn request(&mut self) -> Result<(), Error> {
@@ -39,7 +41,12 @@ impl ReadAhead {
         }
         if let Some(pending) = self.next.take() {
             self.piece = pending.wait(self.remote.stop())?;
+            self.digest.update(&self.piece);
+            let end = self.offset;
             self.request()?;
+            if self.next.is_none() {
+                self.digest.check(end)?;
+            }
         }
         Ok(())
     }
@@ -48,21 +55,10 @@ impl ReadAhead {
 impl Read for ReadAhead {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.piece.is_empty() {
-            self.advance().map_err(to_io)?;
+            self.advance()?;
         }
         let length = buffer.len().min(self.piece.len());
         self.piece.copy_to_slice(buffer.get_mut(..length).unwrap_or_default());
         Ok(length)
     }
-}
-
-/// The error as one of `Read`, with a kind from which its reason follows again.
-fn to_io(error: Error) -> io::Error {
-    let kind = match error.reason() {
-        Reason::NotFound => io::ErrorKind::NotFound,
-        Reason::PermissionDenied => io::ErrorKind::PermissionDenied,
-        Reason::Truncated => io::ErrorKind::UnexpectedEof,
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
 }

@@ -1,4 +1,4 @@
-//! Bytes by range from wherever shards lie: a file on disk, or an object behind `https://`, `s3://` or `gs://`.
+//! Bytes wherever they lie: a file on disk, or an object behind `https://`, `s3://`, `gs://` or `az://`.
 //!
 //! Everything here blocks; callers bring their own threads. Behind a URL, one small shared runtime does the waiting, so
 //! that this may be called from within another runtime too. What passes by itself (a server that is gone for a while,
@@ -7,12 +7,17 @@
 
 mod ahead;
 mod cache;
+mod connect;
+mod fetch;
+mod list;
 mod local;
 mod net;
+mod place;
 mod remote;
 mod request;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use bytes::Bytes;
 use std::io::Read;
@@ -22,6 +27,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use cache::CacheOptions;
+pub use connect::Connections;
+pub use fetch::{Fetched, fetch, get};
+pub use list::{Entry, Listing, list};
+pub use net::Pending;
+pub use write::{Upload, Version, delete, put, put_if};
 
 use crate::error::Result;
 use ahead::ReadAhead;
@@ -38,13 +48,27 @@ pub struct StoreOptions {
     pub cache: Option<CacheOptions>,
     /// How long a server may give no byte before it counts as lost. Retries go on until then.
     pub retry_timeout: Duration,
+    /// How long one request may take. What breaks off so is asked for again from its next byte.
+    pub request_timeout: Duration,
+    /// Names and values that `object_store` knows, such as `aws_endpoint`. They stand above the environment's.
+    pub config: Vec<(String, String)>,
+    /// The buckets that were connected to; clones share them.
+    pub connections: Connections,
     /// Set to end all that waits for a server, with [`crate::error::Reason::Interrupted`].
     pub stop: Arc<AtomicBool>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { headers: Vec::new(), cache: None, retry_timeout: Duration::from_mins(2), stop: Arc::default() }
+        Self {
+            headers: Vec::new(),
+            cache: None,
+            retry_timeout: Duration::from_mins(2),
+            request_timeout: Duration::from_mins(1),
+            config: Vec::new(),
+            connections: Connections::default(),
+            stop: Arc::default(),
+        }
     }
 }
 
@@ -79,13 +103,11 @@ enum Kind {
 impl Object {
     /// Opens the file at a path or the object at a URL. A missing one is [`crate::error::Reason::NotFound`].
     ///
-    /// `s3://` and `gs://` are read anonymously unless the environment has credentials (`AWS_*`, `GOOGLE_*`);
-    /// `AWS_ENDPOINT_URL` names another server.
+    /// `s3://`, `gs://` and `az://` are read anonymously unless options or environment have credentials (`AWS_*`,
+    /// `GOOGLE_*`, `AZURE_*`); `AWS_ENDPOINT_URL` names another server. A location that ends in `?md5=` and a digest is
+    /// the object before it, whose bytes are checked where all of them are read.
     pub fn open(location: &str, options: &StoreOptions) -> Result<Self> {
-        if !location.contains("://") {
-            return LocalFile::open(location).map(|file| Self(Kind::Local(file)));
-        }
-        if let Some(path) = location.strip_prefix("file://") {
+        if let Some(path) = local_path(location) {
             return LocalFile::open(path).map(|file| Self(Kind::Local(file)));
         }
         let remote = Remote::open(location, options)?;
@@ -137,4 +159,9 @@ impl Object {
             Kind::Cached(cached) => cached.reader(offset),
         }
     }
+}
+
+/// The path that a location is, if it is none of a store.
+pub fn local_path(location: &str) -> Option<&str> {
+    location.strip_prefix("file://").or_else(|| (!location.contains("://")).then_some(location))
 }

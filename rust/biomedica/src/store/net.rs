@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -74,13 +74,15 @@ impl Net {
 }
 
 /// Something under way on the runtime. Dropping it ends it.
-pub(super) struct Pending<T> {
+#[derive(Debug)]
+pub struct Pending<T> {
     answer: Receiver<Result<T>>,
     task: JoinHandle<()>,
 }
 
 impl<T: Send + 'static> Pending<T> {
-    pub(super) fn start(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<Self> {
+    /// Begins it.
+    pub fn start(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<Self> {
         let (send, answer) = sync_channel(1);
         let task = net()?.runtime.spawn(async move {
             // Nobody listens any more when the reader was dropped.
@@ -92,17 +94,23 @@ impl<T: Send + 'static> Pending<T> {
     /// Blocks this thread on a channel rather than on the runtime, which may be done from within any runtime.
     ///
     /// When `stop` is set, that is the end of it: a server may be waited for much longer than a person would.
-    pub(super) fn wait(self, stop: &AtomicBool) -> Result<T> {
+    pub fn wait(self, stop: &AtomicBool) -> Result<T> {
         loop {
             match self.answer.recv_timeout(LOOK_EVERY) {
                 Ok(result) => return result,
                 Err(RecvTimeoutError::Timeout) if !stop.load(Ordering::Relaxed) => {}
                 Err(RecvTimeoutError::Timeout) => return Err(stopped()),
-                Err(RecvTimeoutError::Disconnected) => {
-                    let detail = "a request ended without an answer";
-                    return Err(Error::new(Stage::Fetch, Reason::Internal, detail));
-                }
+                Err(RecvTimeoutError::Disconnected) => return Err(lost()),
             }
+        }
+    }
+
+    /// The result, if it is there. It is given once.
+    pub fn poll(&mut self) -> Option<Result<T>> {
+        match self.answer.try_recv() {
+            Ok(result) => Some(result),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(lost())),
         }
     }
 }
@@ -111,6 +119,11 @@ impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+#[cold]
+fn lost() -> Error {
+    Error::new(Stage::Fetch, Reason::Internal, "a request ended without an answer")
 }
 
 #[cold]

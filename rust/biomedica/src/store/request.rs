@@ -3,7 +3,7 @@
 //! This sits beneath `object_store` as its HTTP service, because its own retries know neither `Retry-After` nor
 //! redirects that must not carry a token to another host.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -50,20 +50,54 @@ impl Backoff {
     }
 }
 
-/// The status of a request's last answer, for who put this into its extensions: errors of `object_store` keep it hidden.
-#[derive(Debug, Clone, Default)]
-pub(super) struct LastStatus(Arc<AtomicU16>);
+tokio::task_local! {
+    /// What is asked of a store in this task.
+    static ASKED: Asked;
+}
 
-impl LastStatus {
-    pub(super) fn get(&self) -> Option<u16> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|&status| status > 0)
+#[derive(Default)]
+struct Asked {
+    /// The status of the last answer: errors of `object_store` keep it hidden.
+    status: Cell<u16>,
+    /// Whether the body is read by who asks, and resumed by them. Any other is a few lines, and read with its answer, so
+    /// that one that breaks off is asked for again.
+    is_streamed: bool,
+}
+
+/// An error of a store with the status of the answer, if there was one.
+pub(super) type Failed = (object_store::Error, Option<u16>);
+
+/// What a store does, and the status of the answer where it fails.
+pub(super) async fn with_status<T>(work: impl Future<Output = object_store::Result<T>>) -> Result<T, Failed> {
+    ask(Asked::default(), work).await
+}
+
+/// The same for an answer whose body comes piece by piece.
+pub(super) async fn streamed<T>(work: impl Future<Output = object_store::Result<T>>) -> Result<T, Failed> {
+    ask(Asked { is_streamed: true, ..Asked::default() }, work).await
+}
+
+async fn ask<T>(asked: Asked, work: impl Future<Output = object_store::Result<T>>) -> Result<T, Failed> {
+    let status = || ASKED.try_with(|asked| asked.status.get()).ok().filter(|&status| status > 0);
+    ASKED.scope(asked, async { work.await.map_err(|error| (error, status())) }).await
+}
+
+/// The answer with its body, unless that is to be read by who asks.
+async fn whole(response: HttpResponse) -> Result<HttpResponse, HttpError> {
+    if ASKED.try_with(|asked| asked.is_streamed).unwrap_or(false) {
+        return Ok(response);
     }
+    let (parts, body) = response.into_parts();
+    let bytes = body.bytes().await.map_err(|broken| HttpError::new(HttpErrorKind::Interrupted, broken))?;
+    Ok(HttpResponse::from_parts(parts, bytes.into()))
 }
 
 /// What makes the HTTP service of one object.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     pub patience: Duration,
+    /// How long the answer to one request may take to begin.
+    pub limit: Duration,
     pub headers: HeaderMap,
     /// Follow redirects. Those of object stores need another signature and are errors.
     pub follow: bool,
@@ -87,10 +121,12 @@ impl HttpService for Patient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let mut backoff = Backoff::new(self.connector.patience);
         loop {
-            let result = self.attempt(&request).await;
-            if let Some(last) = request.extensions().get::<LastStatus>() {
-                last.0.store(result.as_ref().map_or(0, |response| response.status().as_u16()), Ordering::Relaxed);
-            }
+            let answered = async { whole(self.attempt(&request).await?).await };
+            let attempt = tokio::time::timeout(self.connector.limit, answered);
+            let result = attempt.await.unwrap_or_else(|late| Err(HttpError::new(HttpErrorKind::Timeout, late)));
+            // Who asks for something without wanting to know has no such place.
+            let status = result.as_ref().map_or(0, |response| response.status().as_u16());
+            let _ = ASKED.try_with(|asked| asked.status.set(status));
             let wished = match &result {
                 Ok(response) if passes(response.status()) => retry_after(response.headers(), SystemTime::now()),
                 Err(error) if error.kind() != HttpErrorKind::Decode => None,
@@ -177,7 +213,9 @@ fn refused(what: &'static str) -> HttpError {
 fn passes(status: StatusCode) -> bool {
     match status {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => true,
-        StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => false,
+        StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED | StatusCode::INSUFFICIENT_STORAGE => {
+            false
+        }
         other => other.is_server_error(),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::group::Group;
 use super::{figures, index, scan};
+use crate::dataset::{PartRecord, Root};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::package::header::BLOCK;
 use crate::store::{Object, StoreOptions};
@@ -127,11 +127,12 @@ impl Catalog {
     pub fn open(locations: &[String], opening: &Opening<'_>) -> Result<Opened> {
         let mut jobs = Vec::new();
         for location in locations {
-            if figures::is_dataset(location) {
-                let root = Path::new(location);
-                jobs.extend(figures::parts(root)?.into_iter().map(|part| Job::Part(root, Box::new(part))));
-            } else {
-                jobs.push(Job::Shard(location));
+            match figures::dataset(location, opening.store)? {
+                Some(root) => {
+                    let parts = figures::parts(&root)?.into_iter();
+                    jobs.extend(parts.map(|part| Job::Part(root.clone(), Box::new(part))));
+                }
+                None => jobs.push(Job::Shard(location)),
             }
         }
         let mut catalog = Self::default();
@@ -197,7 +198,7 @@ impl Catalog {
 }
 
 enum Job<'a> {
-    Part(&'a Path, Box<crate::dataset::PartRecord>),
+    Part(Root, Box<PartRecord>),
     Shard(&'a str),
 }
 

@@ -20,7 +20,7 @@ const FEWEST: u64 = 1000;
 /// Bad samples that are told one by one.
 const MAX_REPORTS: usize = 1000;
 /// What a worker takes at a time from local shards.
-const RUN_BYTES: u64 = 512 << 10;
+const RUN_BYTES: u64 = 1 << 20;
 const MAX_RUN: u64 = 32;
 /// Threads that mostly wait for a network.
 const REMOTE_THREADS: usize = 32;

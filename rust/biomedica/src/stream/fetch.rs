@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Reason, Result, Stage};
 
+/// Workers that wait for room are woken when so much of it is free, or half of all: to wake one for every run that is
+/// handed out costs more, on few cores, than reading the run.
+const ROOM: u64 = 4 << 20;
+
 /// What is read: items `0..len`.
 pub(super) trait Work: Send + Sync + 'static {
     type Item: Send + 'static;
@@ -112,8 +116,13 @@ impl<W: Work> Fetcher<W> {
             {
                 state.first += 1;
                 state.held -= run.bytes;
+                // Whoever is at the run that is wanted now needs no room; nobody else is at work when it waits for some.
+                let is_wanted = !matches!(state.runs.front(), Some(Some(_)));
+                let has_room = state.held + ROOM.min(shared.ahead.bytes / 2) <= shared.ahead.bytes;
                 drop(state);
-                shared.room.notify_all();
+                if is_wanted || has_room {
+                    shared.room.notify_all();
+                }
                 self.current = run.items.into_iter();
                 return self.current.next().map_or(Poll::Wait, Poll::Item);
             }

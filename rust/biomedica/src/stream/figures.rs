@@ -1,46 +1,51 @@
 //! The samples of a dataset, whose tables say already where every image lies: nothing is scanned.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use serde::Deserialize;
 
 use super::catalog::{Selection, Shard};
-use crate::dataset::{DatasetRecord, FORMAT, PartRecord};
+use crate::dataset::{DATASET, DatasetRecord, FORMAT, PartRecord, Root};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::Format;
 use crate::shard::{BLOCK, header_bytes};
+use crate::store::{StoreOptions, local_path};
 
-/// Whether a dataset lies at this path.
-pub(super) fn is_dataset(location: &str) -> bool {
-    Path::new(location).join("dataset.json").is_file()
+/// The dataset that lies at a location, if one does. A URL of a shard is not asked for one.
+pub(super) fn dataset(location: &str, options: &StoreOptions) -> Result<Option<Root>> {
+    let is_store = ["s3://", "gs://", "az://"].iter().any(|scheme| location.starts_with(scheme));
+    let is_shard = location.rsplit_once('.').is_some_and(|(_, extension)| extension == "tar");
+    if local_path(location).is_none() && (!is_store || is_shard) {
+        return Ok(None);
+    }
+    let root = Root::new(location, options);
+    // A path below a file is not one that cannot be read.
+    let is_there = match local_path(location) {
+        Some(path) => Path::new(path).join(DATASET).is_file(),
+        None => root.read(DATASET).map_err(|error| error.in_stage(Stage::Open))?.is_some(),
+    };
+    Ok(is_there.then_some(root))
 }
 
 /// The records of a dataset's parts.
-pub(super) fn parts(root: &Path) -> Result<Vec<PartRecord>> {
-    let dataset: DatasetRecord = record(&root.join("dataset.json"))?;
+pub(super) fn parts(root: &Root) -> Result<Vec<PartRecord>> {
+    let open = |error: Error| error.in_stage(Stage::Open);
+    let dataset: DatasetRecord = root.record(DATASET).map_err(open)?;
     if dataset.format != FORMAT {
         let detail = format!("a dataset of format {}; this version knows {FORMAT}", dataset.format);
-        return Err(Error::new(Stage::Open, Reason::Mismatch, detail).at_path(root));
+        return Err(Error::new(Stage::Open, Reason::Mismatch, detail).in_source(root.location("")));
     }
-    dataset.parts.iter().map(|part| record(&root.join(&part.path))).collect()
-}
-
-fn record<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
-    let bytes = fs::read(path).map_err(|e| Error::io(Stage::Open, &e).at_path(path))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| Error::new(Stage::Open, Reason::Corrupt, format!("not a record of a dataset: {e}")).at_path(path))
+    let paths: Vec<String> = dataset.parts.into_iter().map(|part| part.path).collect();
+    root.records(&paths).map(|record| record.map_err(open)).collect()
 }
 
 /// The shards of one part, of these subsets (all when none are named), with their samples.
 pub(super) fn shards(
-    root: &Path,
+    root: &Root,
     part: &PartRecord,
     subsets: Option<&[String]>,
     selection: Option<&Selection>,
@@ -53,13 +58,13 @@ pub(super) fn shards(
     let mut starts: HashMap<&str, Vec<(u64, bool)>> =
         files.iter().map(|file| (file.path.as_str(), Vec::new())).collect();
     for table in part.files.iter().filter(|file| file.path.starts_with("figures/") && !files.is_empty()) {
-        let path = root.join(&table.path);
-        read_table(&path, &mut starts, selection).map_err(|error| error.at_path(&path))?;
+        let read = read_table(root, &table.path, &mut starts, selection);
+        read.map_err(|error| error.in_source(root.location(&table.path)))?;
     }
     let shard = |file: &&crate::dataset::FileRecord| {
         let mut starts = starts.remove(file.path.as_str()).unwrap_or_default();
         starts.sort_unstable();
-        let mut shard = Shard::new(root.join(&file.path).to_string_lossy().as_ref());
+        let mut shard = Shard::new(&root.location(&file.path));
         // The end mark of a tar is two blocks.
         let last = file.num_bytes.saturating_sub(2 * BLOCK as u64);
         let ends = starts.iter().skip(1).map(|&(start, _)| start).chain([last]);
@@ -74,10 +79,14 @@ pub(super) fn shards(
 }
 
 /// Adds where each sample begins, and whether it is selected, to its shard's list.
-fn read_table(path: &Path, starts: &mut HashMap<&str, Vec<(u64, bool)>>, selection: Option<&Selection>) -> Result<()> {
+fn read_table(
+    root: &Root,
+    path: &str,
+    starts: &mut HashMap<&str, Vec<(u64, bool)>>,
+    selection: Option<&Selection>,
+) -> Result<()> {
     let broken = |what: String| Error::new(Stage::Open, Reason::Corrupt, what);
-    let file = File::open(path).map_err(|e| Error::io(Stage::Open, &e))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| broken(e.to_string()))?;
+    let builder = root.table(path)?;
     let columns = ["image_id", "image_format", "shard", "shard_offset"];
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns);
     for batch in builder.with_projection(mask).build().map_err(|e| broken(e.to_string()))? {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::make::{options, packages, run};
+use super::make::{local, options, packages, run};
 use crate::dataset::{Report, verify};
 use crate::error::Reason;
 
@@ -14,7 +14,7 @@ fn dataset() -> tempfile::TempDir {
 }
 
 fn check(root: &Path) -> Report {
-    verify(root, true, 2, &|| false).unwrap()
+    verify(&local(root), true, 2, &|| false).unwrap()
 }
 
 /// The one problem with a dataset, as `path: what`.
@@ -37,7 +37,7 @@ fn a_whole_dataset_has_no_problem() {
     assert!(report.is_ok(), "{:?}", report.problems);
     assert_eq!(report.parts, 3);
     assert!(report.images > 20 && report.files > 12 && report.num_bytes > 100_000);
-    assert_eq!(verify(dir.path(), false, 1, &|| false).unwrap().images, 0);
+    assert_eq!(verify(&local(dir.path()), false, 1, &|| false).unwrap().images, 0);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_truncated_file_is_found() {
     fs::write(&path, &bytes[..bytes.len() - 512]).unwrap();
     let report = check(dir.path());
     assert!(report.problems.iter().any(|p| p.path.ends_with("000000-0000.tar") && p.what.contains("bytes, not")));
-    assert!(verify(dir.path(), false, 1, &|| false).unwrap().num_problems >= 1);
+    assert!(verify(&local(dir.path()), false, 1, &|| false).unwrap().num_problems >= 1);
 }
 
 #[test]
@@ -163,11 +163,11 @@ fn a_broken_dataset_record_is_a_problem_and_none_an_error() {
     fs::write(dir.path().join("dataset.json"), [0xff, 0]).unwrap();
     assert!(!check(dir.path()).is_ok());
     fs::remove_file(dir.path().join("dataset.json")).unwrap();
-    assert_eq!(verify(dir.path(), false, 1, &|| false).unwrap_err().reason(), Reason::NotFound);
+    assert_eq!(verify(&local(dir.path()), false, 1, &|| false).unwrap_err().reason(), Reason::NotFound);
 }
 
 #[test]
 fn it_can_be_stopped() {
     let dir = dataset();
-    assert_eq!(verify(dir.path(), false, 2, &|| true).unwrap_err().reason(), Reason::Interrupted);
+    assert_eq!(verify(&local(dir.path()), false, 2, &|| true).unwrap_err().reason(), Reason::Interrupted);
 }

@@ -9,11 +9,12 @@ use arrow_buffer::Buffer;
 use sha2::{Digest, Sha256};
 
 use crate::article::{Article, Chunk, Failure, Figure, Image, Status};
-use crate::dataset::{Options, Summary, Writer};
+use crate::dataset::{Options, Root, Summary, Writer};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::Format;
 use crate::jats;
 use crate::package::{self, Package};
+use crate::store::StoreOptions;
 
 /// A package by its number; what it holds follows from it.
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +134,22 @@ pub fn run_until(root: &Path, packages: &[Fake], options: &Options, chunks: usiz
 /// A run whose reader gives the chunks of `give` for the packages of a unit.
 pub fn run_with(
     root: &Path,
+    packages: &[Fake],
+    options: &Options,
+    chunks: usize,
+    give: fn(&[Fake]) -> Vec<Chunk>,
+) -> Result<Summary> {
+    write(&local(root), packages, options, chunks, give)
+}
+
+/// The dataset in a directory.
+pub fn local(root: &Path) -> Root {
+    Root::new(root.to_str().unwrap(), &StoreOptions::default())
+}
+
+/// A run into a directory or a store.
+pub fn write(
+    root: &Root,
     packages: &[Fake],
     options: &Options,
     chunks: usize,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::ops::ControlFlow;
 
-use super::make::{Fake, Kind, options, packages, read, run, run_until, run_with, tree};
+use super::make::{Fake, Kind, local, options, packages, read, run, run_until, run_with, tree};
 use crate::article::Chunk;
 use crate::dataset::file::faults::fail_after;
 use crate::dataset::{Counts, DatasetRecord, Options, manifest};
@@ -95,11 +95,11 @@ fn failing_while_a_part_is_replaced_never_leaves_a_record_that_lies() {
         let result = run(dir.path(), &renumbered, &options());
         fail_after(None);
         let done = result.is_ok();
-        let report = crate::dataset::verify(dir.path(), true, 1, &|| false).unwrap();
+        let report = crate::dataset::verify(&local(dir.path()), true, 1, &|| false).unwrap();
         let lies = report.problems.iter().filter(|p| p.what.contains("hash") || p.what.contains("bytes, not"));
         assert_eq!(lies.count(), 0, "{:?}", report.problems);
         run(dir.path(), &renumbered, &options()).unwrap();
-        assert!(crate::dataset::verify(dir.path(), true, 1, &|| false).unwrap().is_ok());
+        assert!(crate::dataset::verify(&local(dir.path()), true, 1, &|| false).unwrap().is_ok());
         if done {
             return;
         }
@@ -202,7 +202,7 @@ fn a_damaged_dataset_record_is_an_error_that_names_it() {
 #[test]
 fn two_writers_at_once_are_one_too_many() {
     let dir = tempfile::tempdir().unwrap();
-    let first = crate::dataset::Writer::open(dir.path(), &options()).unwrap();
+    let first = crate::dataset::Writer::open(&local(dir.path()), &options()).unwrap();
     let error = run(dir.path(), &packages(5), &options()).unwrap_err();
     assert_eq!(error.reason(), Reason::Locked);
     drop(first);
@@ -242,7 +242,7 @@ fn the_dataset_record_has_options_counts_and_parts() {
 #[test]
 fn a_reader_that_ends_early_does_not_end_the_dataset() {
     let dir = tempfile::tempdir().unwrap();
-    let writer = crate::dataset::Writer::open(dir.path(), &options()).unwrap();
+    let writer = crate::dataset::Writer::open(&local(dir.path()), &options()).unwrap();
     let walked = crate::dataset::Walked::default();
     let error = writer.write(&walked, &mut |_| Some(None), &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(error.reason(), Reason::Internal);
@@ -253,7 +253,7 @@ fn a_reader_that_ends_early_does_not_end_the_dataset() {
 #[test]
 fn a_caller_can_stop_while_nothing_comes() {
     let dir = tempfile::tempdir().unwrap();
-    let writer = crate::dataset::Writer::open(dir.path(), &options()).unwrap();
+    let writer = crate::dataset::Writer::open(&local(dir.path()), &options()).unwrap();
     let walked = crate::dataset::Walked::default();
     let mut waited = 0;
     let mut nothing = |_| {

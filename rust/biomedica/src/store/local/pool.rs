@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Bytes of buffers that wait to be used again.
-const MAX_KEPT: usize = 32 << 20;
+/// Bytes of buffers that wait to be used again: as many as a stream reads ahead, so that its next epoch finds them.
+const MAX_KEPT: usize = 64 << 20;
 /// Below this, clearing costs nothing.
 const SMALLEST: usize = 16 << 10;
 
@@ -59,10 +59,12 @@ impl Drop for Buffer {
 }
 
 impl Pool {
+    /// The buffer that was used last of those that are large enough, and not twice as large.
     fn take(&mut self, size: usize) -> Option<Vec<u8>> {
-        let index = self.free.iter().rposition(|bytes| bytes.len() == size)?;
-        self.kept -= size;
-        Some(self.free.remove(index))
+        let index = self.free.iter().rposition(|bytes| (size..2 * size).contains(&bytes.len()))?;
+        let bytes = self.free.remove(index);
+        self.kept -= bytes.len();
+        Some(bytes)
     }
 
     fn give_back(&mut self, bytes: Vec<u8>) {
@@ -109,8 +111,9 @@ mod tests {
         }
         assert!(pool.kept <= MAX_KEPT);
         assert_eq!(pool.kept, pool.free.iter().map(Vec::len).sum::<usize>());
-        assert!(pool.take((1 << 20) + 99).is_some(), "the last is there");
-        assert!(pool.take(1 << 20).is_none(), "the first has gone");
+        assert_eq!(pool.take(1 << 20).map(|bytes| bytes.len()), Some((1 << 20) + 99), "the last is the first to go");
+        assert!(pool.take(1 << 21).is_none(), "too small");
+        assert!(pool.take(1 << 19).is_none(), "twice as large");
         pool.give_back(vec![0; MAX_KEPT + 1]);
         assert!(pool.kept <= MAX_KEPT);
     }

@@ -5,6 +5,8 @@
 mod cache;
 mod faults;
 mod server;
+mod whole;
+mod write;
 
 use std::io::Read;
 
@@ -118,7 +120,7 @@ fn a_query_is_sent_but_shown_to_nobody() {
 
 #[test]
 fn unknown_schemes_and_broken_urls_are_refused() {
-    for location in ["ftp://host/a.tar", "s3://", "http://", "s3://bucket/a//b/../c"] {
+    for location in ["ftp://host/a.tar", "s3://", "http://", "s3://bucket", "az:///a", "s3://bucket/a//b/../c"] {
         let error = Object::open(location, &StoreOptions::default()).unwrap_err();
         assert_eq!(error.reason(), Reason::UnsupportedFormat, "{location}: {error}");
     }

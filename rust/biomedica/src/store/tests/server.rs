@@ -1,10 +1,13 @@
 //! An HTTP server of a few lines: one request a connection, answered by a closure.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+const STALL: Duration = Duration::from_secs(2);
 
 pub(super) struct Answer {
     pub status: u16,
@@ -12,11 +15,13 @@ pub(super) struct Answer {
     pub body: Vec<u8>,
     /// Send only so much of the body, then hang up.
     pub cut: Option<usize>,
+    /// Send only so much of the body (at 0 not even the headers), then nothing for two seconds.
+    pub stall: Option<usize>,
 }
 
 impl Answer {
     pub(super) fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), cut: None }
+        Self { status, headers: Vec::new(), body: Vec::new(), cut: None, stall: None }
     }
 
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
@@ -104,7 +109,8 @@ fn reply(
     seen: &Mutex<Vec<String>>,
     answer: &dyn Fn(usize, &str) -> Answer,
 ) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut lines = reader.by_ref().lines();
     let mut request = lines.next().transpose()?.unwrap_or_default();
     for line in lines {
         let line = line?;
@@ -113,16 +119,27 @@ fn reply(
         }
         request = format!("{request}\n{}", line.to_lowercase());
     }
+    // Who hangs up on a client that is still sending resets the connection.
+    let length = request.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    std::io::copy(&mut reader.take(length.unwrap_or(0)), &mut std::io::sink())?;
     let number = {
         let mut seen = seen.lock().unwrap();
         seen.push(request.clone());
         seen.len() - 1
     };
     let answer = answer(number, &request);
+    if answer.stall == Some(0) {
+        std::thread::sleep(STALL);
+    }
     let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", answer.status);
     for (name, value) in &answer.headers {
         head.extend([name, ": ", value, "\r\n"]);
     }
     write!(stream, "{head}Content-Length: {}\r\n\r\n", answer.body.len())?;
-    stream.write_all(&answer.body[..answer.cut.unwrap_or(answer.body.len())])
+    let sent = answer.cut.or(answer.stall).unwrap_or(answer.body.len());
+    stream.write_all(&answer.body[..sent])?;
+    if answer.stall.is_some() {
+        std::thread::sleep(STALL);
+    }
+    Ok(())
 }

@@ -1,0 +1,174 @@
+"""Where a dataset's files lie: a directory, or a prefix of a store that the core reads."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, NoReturn, Protocol
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.fs as pafs
+
+from biomedica import _core
+from biomedica._sources import StorageOptions, StrPath, as_config
+from biomedica.exceptions import SourceNotFoundError
+
+__all__ = ["Directory", "Prefix", "Storage", "storage"]
+
+
+class Storage(Protocol):
+    """Files by their paths relative to a root."""
+
+    @property
+    def root(self) -> Path | str:
+        """The directory or URL."""
+
+    def location(self, relative: str) -> Path | str:
+        """The path or URL of a file."""
+
+    def read(self, relative: str) -> bytes | None:
+        """All of a file; None when there is none."""
+
+    def read_at(self, relative: str, offset: int, length: int) -> bytes:
+        """Bytes of a file; fewer where it ends before."""
+
+    def table(self, relatives: Sequence[str]) -> pads.Dataset:
+        """Parquet files as one dataset of pyarrow."""
+
+
+def storage(location: StrPath, storage_options: StorageOptions | None = None) -> Storage:
+    """The files at a path or URL."""
+    text = os.fspath(location).removeprefix("file://")
+    return Prefix(text, storage_options) if "://" in text else Directory(text)
+
+
+class Directory:
+    """Files below a directory."""
+
+    def __init__(self, root: StrPath) -> None:
+        self.root = Path(root)
+
+    def location(self, relative: str) -> Path:
+        return self.root / relative
+
+    def read(self, relative: str) -> bytes | None:
+        try:
+            return (self.root / relative).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def read_at(self, relative: str, offset: int, length: int) -> bytes:
+        descriptor = os.open(self.root / relative, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(descriptor, length, offset)
+        finally:
+            os.close(descriptor)
+
+    def table(self, relatives: Sequence[str]) -> pads.Dataset:
+        return pads.dataset([self.root / relative for relative in relatives], format="parquet")
+
+
+class Prefix:
+    """Objects below a prefix of a store."""
+
+    def __init__(self, root: str, storage_options: StorageOptions | None = None) -> None:
+        self.root = root.rstrip("/")
+        self._store = _core.Store(as_config(storage_options))
+
+    def location(self, relative: str) -> str:
+        return f"{self.root}/{relative}"
+
+    def read(self, relative: str) -> bytes | None:
+        try:
+            return self._store.read(self.location(relative))
+        except SourceNotFoundError:
+            return None
+
+    def read_at(self, relative: str, offset: int, length: int) -> bytes:
+        location = self.location(relative)
+        size = self._store.size(location)
+        if size is None:
+            raise FileNotFoundError(f"{location}: there is no such object")
+        return self._store.read(location, offset, max(min(length, size - offset), 0))
+
+    def table(self, relatives: Sequence[str]) -> pads.Dataset:
+        files = pafs.PyFileSystem(_Files(self._store))
+        return pads.dataset([self.location(relative) for relative in relatives], format="parquet", filesystem=files)
+
+
+class _Files(pafs.FileSystemHandler):  # type: ignore[misc] # pyarrow says nothing of its types
+    """Objects by their URLs, for pyarrow to read: with the core's credentials, patience and errors."""
+
+    def __init__(self, store: _core.Store) -> None:
+        self._store = store
+
+    def get_type_name(self) -> str:
+        return "biomedica"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Files) and other._store is self._store
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__: ClassVar[None]  # type: ignore[assignment] # as of any class with __eq__ alone
+
+    def normalize_path(self, path: str) -> str:
+        return path
+
+    def get_file_info(self, paths: list[str]) -> list[pafs.FileInfo]:
+        sizes = [self._store.size(path) for path in paths]
+        kinds = [pafs.FileType.NotFound if size is None else pafs.FileType.File for size in sizes]
+        return [pafs.FileInfo(path, kind, size=size) for path, kind, size in zip(paths, kinds, sizes, strict=True)]
+
+    def open_input_file(self, path: str) -> pa.PythonFile:
+        size = self._store.size(path)
+        if size is None:
+            raise FileNotFoundError(path)
+        return pa.PythonFile(_File(self._store, path, size), mode="r")
+
+    open_input_stream = open_input_file
+
+    def _refused(self, *_: object) -> NoReturn:
+        raise NotImplementedError("tables are read here, nothing else")
+
+    get_file_info_selector = create_dir = delete_dir = delete_dir_contents = delete_root_dir_contents = _refused
+    delete_file = move = copy_file = open_output_stream = open_append_stream = _refused
+
+
+class _File:
+    """One object as a file that can be read and sought."""
+
+    closed = False
+
+    def __init__(self, store: _core.Store, location: str, size: int) -> None:
+        self._store, self._location, self._size, self._at = store, location, size, 0
+
+    def read(self, size: int = -1) -> bytes:
+        length = self._size - self._at if size < 0 else min(size, self._size - self._at)
+        data = self._store.read(self._location, self._at, length) if length > 0 else b""
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = start + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
