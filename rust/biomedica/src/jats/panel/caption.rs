@@ -73,6 +73,11 @@ impl<'a> Caption<'a> {
         (last.start == at).then_some(last.end)
     }
 
+    /// Whether a bold stretch ends at a place.
+    pub fn ends_bold(&self, at: usize) -> bool {
+        self.bold_ends.binary_search(&at).is_ok()
+    }
+
     /// The last beginning of a sentence in a stretch, its end included.
     pub fn sentence_in(&self, start: usize, end: usize) -> Option<usize> {
         let after = self.sentences.partition_point(|at| *at <= end);
@@ -96,7 +101,7 @@ impl<'a> Caption<'a> {
         let next = self.breaks.partition_point(|one| *one <= text.len());
         let is_start = text.is_empty() || self.breaks.get(next).is_some_and(|one| *one <= at);
         let touches = whole.chars().next_back().is_some_and(|c| c != ' ');
-        let ends_bold = touches && self.bold_ends.binary_search(&at).is_ok();
+        let ends_bold = touches && self.ends_bold(at);
         let is_stop = text.ends_with(['.', ';', '?', '!', ':']) && !is_abbreviated(text);
         let runs_on = whole.chars().next_back().is_some_and(is_word);
         let bare = whole.strip_suffix(' ').unwrap_or(whole);

@@ -163,32 +163,41 @@ pub struct Candidate {
 pub fn candidates(caption: &Caption<'_>) -> Vec<Candidate> {
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(first) = caption.from(at).chars().next() {
-        if let Some(candidate) = may_begin(caption, at).then(|| candidate(caption, at)).flatten() {
-            at = candidate.end;
-            // Letters that mark groups of a statistic are no panels.
-            let before = caption.between(0, candidate.start);
-            let before = before.strip_suffix(' ').unwrap_or(before);
-            if !before.ends_with("letter") && !before.ends_with("letters") {
-                found.push(candidate);
-            }
-        } else {
-            at += first.len_utf8();
+    while at < caption.text.len() {
+        let Some(candidate) = may_begin(caption, at).then(|| candidate(caption, at)).flatten() else {
+            at += 1;
+            continue;
+        };
+        at = candidate.end;
+        // Letters that mark groups of a statistic are no panels.
+        let before = caption.between(0, candidate.start);
+        let before = before.strip_suffix(' ').unwrap_or(before);
+        if !before.ends_with("letter") && !before.ends_with("letters") {
+            found.push(candidate);
         }
     }
     found
 }
 
-/// Whether it is worth to look closer: at a parenthesis, at a letter by itself, at `Panel`.
+/// Whether it is worth to look closer: at a parenthesis, at a letter by itself, at `Panel`. Nearly no byte is: this is
+/// asked of each.
+#[inline]
 fn may_begin(caption: &Caption<'_>, at: usize) -> bool {
     let bytes = caption.text.as_bytes();
-    let second = bytes.get(at + 1).copied().unwrap_or(b' ');
-    match bytes.get(at) {
-        Some(b'(') => true,
-        Some(b'P' | b'p') if second == b'a' => caption.from(at).get(1..5) == Some("anel"),
-        Some(first) => first.is_ascii_alphabetic() && !second.is_ascii_alphanumeric(),
-        None => false,
+    let Some(&first) = bytes.get(at) else { return false };
+    if first == b'(' {
+        return true;
     }
+    let second = bytes.get(at + 1).copied().unwrap_or(b' ');
+    let is_short = first.is_ascii_alphabetic() && !second.is_ascii_alphanumeric();
+    if !is_short && (first | 0x20 != b'p' || second != b'a') {
+        return false;
+    }
+    let runs_on = at.checked_sub(1).and_then(|last| bytes.get(last)).is_some_and(u8::is_ascii_alphanumeric);
+    if runs_on && !caption.ends_bold(at) {
+        return false;
+    }
+    is_short || caption.from(at).get(1..5) == Some("anel")
 }
 
 fn candidate(caption: &Caption<'_>, at: usize) -> Option<Candidate> {

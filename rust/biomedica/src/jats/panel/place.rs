@@ -23,14 +23,14 @@ pub struct Place<'a> {
 pub fn places<'a>(caption: &Caption<'a>) -> Vec<Place<'a>> {
     let mut found: Vec<Place<'a>> = Vec::new();
     let mut at = 0;
-    while let Some(first) = caption.from(at).chars().next() {
-        let Some((place, is_marked)) = place(caption.text, at) else {
-            at += first.len_utf8();
+    while at < caption.text.len() {
+        let Some((place, is_marked)) = may_begin(caption.text, at).then(|| place(caption.text, at)).flatten() else {
+            at += 1;
             continue;
         };
         at = place.end;
         let before = caption.before(place.start);
-        let is_open = first == '(';
+        let is_open = caption.from(place.start).starts_with('(');
         let is_capital = place.label.starts_with(|c: char| c.is_ascii_uppercase());
         let is_label = is_open || is_marked && (is_capital || before.text.ends_with([';', ':']));
         let is_new = || !found.iter().any(|other| other.label.eq_ignore_ascii_case(place.label));
@@ -42,6 +42,19 @@ pub fn places<'a>(caption: &Caption<'a>) -> Vec<Place<'a>> {
         }
     }
     found
+}
+
+/// Whether a place can begin with this byte, by the first letters of [`PLACES`]; nearly none does, and each is asked.
+#[inline]
+fn may_begin(text: &str, at: usize) -> bool {
+    let begins = |byte: u8| matches!(byte | 0x20, b'u' | b'l' | b't' | b'b' | b'r' | b'm' | b'c');
+    let byte = |at: usize| text.as_bytes().get(at).copied();
+    let is_apart = !at.checked_sub(1).and_then(byte).is_some_and(|byte| byte.is_ascii_alphanumeric());
+    match byte(at) {
+        Some(b'(') => byte(at + 1).is_some_and(begins),
+        Some(first) => begins(first) && is_apart,
+        None => false,
+    }
 }
 
 /// The place at this point of the text, and whether a noun or punctuation marks it as a label.
