@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from oracle.document import Element, ancestors, attribute, children, name_of, sub_article_of
-from oracle.text import LEFT_OUT, first_text, text_of
+from oracle.panels import Marks, panels_of
+from oracle.text import LEFT_OUT, first_text, marks_of, text_of
 
 GROUPS = frozenset({"fig-group", "table-wrap-group"})
 KINDS = {
@@ -164,6 +165,20 @@ def caption_in(*bearers: Element) -> str | None:
     return first_text([caption for bearer in bearers for caption in children(bearer, "caption")])
 
 
+def panels_of_figure(figure: Graphics) -> list[dict[str, str]] | None:
+    """`image_panels`: of the caption that `caption_of` takes, unless it is an abstract's paragraphs."""
+    element = figure.element
+    own_element = [] if element is None or name_of(element) in GROUPS else [element]
+    others = [around for around in ancestors(figure.graphics[0]) if name_of(around) not in GROUPS]
+    for bearers in ([*figure.by_preference(), *own_element], figure.groups(), others):
+        for bearer in bearers:
+            for caption in children(bearer, "caption"):
+                if text := text_of(caption):
+                    return panels_of(text, marks_of(caption))
+    lent, source = caption_of(figure)
+    return panels_of(lent, Marks()) if source == "parent" else None
+
+
 def caption_of(figure: Graphics) -> tuple[str | None, str]:
     """`caption` and `caption_source`."""
     element = figure.element
@@ -213,5 +228,6 @@ def figure_row(figure: Graphics, context: list[str]) -> dict[str, object]:
         "caption_source": source,
         "group_caption": caption_in(*figure.groups()),
         "image_context": context,
+        "image_panels": panels_of_figure(figure),
         "in_sub_article": sub_article_of(figure.graphics[0]) is not None,
     }

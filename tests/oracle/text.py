@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oracle.document import Element, ancestors, collapse, name_of
+from oracle.panels import Marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,6 +145,57 @@ def text_of(element: Element, *, blocks: str = "", without: str = "", apart: boo
     style = Style(BLOCKS | frozenset(blocks.split()), LEFT_OUT | frozenset(without.split()), apart)
     found = pieces(element, style)
     return collapse("".join(piece.text for piece in found))
+
+
+def marks_of(caption: Element) -> Marks:  # noqa: C901 - one walk
+    """Where the bold stretches of a caption are and where its paragraphs and titles begin."""
+    begin, end, block = "\ue000", "\ue001", "\ue002"
+    raw: list[str] = []
+
+    def walk(element: Element) -> None:
+        raw.append(element.text or "")
+        for child in element:
+            name = name_of(child)
+            if name == "bold":
+                raw.append(begin)
+                walk(child)
+                raw.append(end)
+            elif name in {"p", "title"}:
+                raw.append(f" {block}")
+                walk(child)
+                raw.append(" ")
+            elif name in BLOCKS and name not in LEFT_OUT:
+                raw.append(" ")
+                walk(child)
+                raw.append(" ")
+            elif name in LEFT_OUT | {"math", "tex-math"}:
+                raw.extend(piece.text for piece in child_pieces(child, Style()))
+            else:
+                walk(child)
+            raw.append(child.tail or "")
+
+    walk(caption)
+    bold: list[tuple[int, int]] = []
+    open_: list[int] = []
+    breaks: list[int] = []
+    length, gap = 0, False
+    pending: list[int] = []
+    for character in "".join(raw):
+        if character == begin:
+            open_.append(len(bold))
+            bold.append((length, length))
+        elif character == end:
+            number = open_.pop()
+            bold[number] = (bold[number][0], length)
+        elif character == block:
+            pending.append(length)
+        elif collapse(character) == "":
+            gap = length > 0
+        else:
+            length += gap
+            breaks += [length] if pending else []
+            pending, gap, length = [], False, length + 1
+    return Marks(tuple(bold), tuple(breaks))
 
 
 def first_text(elements: list[Element]) -> str | None:

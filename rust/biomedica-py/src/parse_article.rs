@@ -79,5 +79,15 @@ fn object<'py>(py: Python<'py>, value: &Value<'_>) -> Result<Bound<'py, PyAny>> 
             }
             all.into_any()
         }
+        Value::Panels(list) => {
+            let all = PyList::empty(py);
+            for panel in *list {
+                let one = PyDict::new(py);
+                one.set_item(intern!(py, "label"), &panel.label)?;
+                one.set_item(intern!(py, "text"), &panel.text)?;
+                all.append(one)?;
+            }
+            all.into_any()
+        }
     })
 }

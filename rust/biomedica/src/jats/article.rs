@@ -90,8 +90,19 @@ pub struct Figure {
     pub group_caption: Option<String>,
     /// The paragraphs that mention the figure, in document order.
     pub context: Vec<String>,
+    /// What the caption says of each panel, where it tells of at least two.
+    pub panels: Vec<Panel>,
     /// The figure belongs to a `sub-article` or `response`.
     pub in_sub_article: bool,
+}
+
+/// One panel of a figure, by its caption.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Panel {
+    /// `A`, `b`, `Left panel`: as the caption has it.
+    pub label: String,
+    /// What the caption says of it and of all panels.
+    pub text: String,
 }
 
 words! {

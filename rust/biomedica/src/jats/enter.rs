@@ -9,6 +9,7 @@ use super::float::{Graphic, NONE, Node, last_segment, marks_thumbnail};
 use super::formula::Formula;
 use super::frame::Role;
 use super::front::{Field, PubId, abstract_rank};
+use super::markup::Markup;
 use super::reader::{Open, Reader, ends};
 use super::scan::Element;
 use super::tag::Tag;
@@ -22,8 +23,18 @@ impl Reader<'_> {
             Tag::P => {
                 let context = &open.context;
                 let place = self.mentions.begin(context.node, context.caption_of, context.scope);
+                let is_of_caption = context.caption_of != NONE;
                 self.frame(open, Role::Paragraph(place));
+                if is_of_caption {
+                    self.marks.begin_block(self.frames.depth(), 0);
+                }
             }
+            Tag::Title if open.context.caption_of != NONE => {
+                // The space before the title is not there yet.
+                let at = self.frames.len();
+                self.marks.begin_block(self.frames.depth(), if at == 0 { 0 } else { at + 1 });
+            }
+            Tag::Bold if open.context.caption_of != NONE => self.enter_bold(open),
             Tag::Xref => self.enter_xref(open, element)?,
             Tag::Label if parent.ends & ends::NODE != 0 => self.frame(open, Role::Label(open.context.node)),
             Tag::Label if parent.tag == Tag::Ref => self.frame(open, Role::Muted),
@@ -97,13 +108,18 @@ impl Reader<'_> {
         open.ends |= ends::FORMULA;
     }
 
+    fn enter_bold(&mut self, open: &mut Open) {
+        open.number = self.marks.begin_bold(self.frames.depth(), self.frames.len());
+        open.ends |= ends::BOLD;
+    }
+
     fn enter_xref(&mut self, open: &mut Open, element: Element<'_>) -> Result<()> {
         if open.context.is(ctx::TITLE | ctx::COLLAB) {
             self.frame(open, Role::Muted);
         } else if matches!(self.frames.role(), Role::Paragraph(_))
             && let Some(rids) = self.attribute(element, "rid")?
         {
-            open.xref = self.mentions.begin_xref(&rids, self.frames.len());
+            open.number = self.mentions.begin_xref(&rids, self.frames.len());
             open.ends |= ends::XREF;
         }
         Ok(())
@@ -119,6 +135,7 @@ impl Reader<'_> {
             id,
             label: None,
             caption: None,
+            markup: Markup::default(),
             is_graphical,
         });
         context.node = number;

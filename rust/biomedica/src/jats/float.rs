@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::article::{CaptionSource, Figure, FigureKind};
+use super::markup::Markup;
 use super::mention::Mentions;
+use super::panel;
 use super::tag::Tag;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::extension;
@@ -29,6 +31,8 @@ pub struct Node {
     pub label: Option<String>,
     /// Text of its `caption`.
     pub caption: Option<String>,
+    /// Markup of that caption.
+    pub markup: Markup,
     /// Its attributes say that it stands for the article.
     pub is_graphical: bool,
 }
@@ -92,7 +96,8 @@ impl Floats {
         for (cluster, context) in clusters.iter().zip(&mut contexts) {
             let figure = Figure { context: std::mem::take(context), ..self.figure(cluster) };
             let captions = [&figure.caption, &figure.group_caption, &figure.label];
-            let cost: usize = captions.into_iter().flatten().map(String::len).sum();
+            let panels = figure.panels.iter().flat_map(|panel| [&panel.label, &panel.text]);
+            let cost: usize = captions.into_iter().flatten().chain(panels).map(String::len).sum();
             budget = budget.checked_sub(cost as u64).ok_or_else(|| {
                 Error::new(Stage::Figure, Reason::TooLarge, format!("captions of more than {max_bytes} bytes"))
             })?;
@@ -154,32 +159,36 @@ impl Floats {
         let nearest = || own_nodes().chain(element).chain(groups());
         let label = nearest().find_map(|node| node.label.clone());
         let id = element.into_iter().chain(own_nodes()).chain(groups()).find_map(|node| node.id.clone());
-        let group_caption = groups().find_map(|node| node.caption.clone());
-        let own = own_nodes().chain(element.filter(|node| !node.tag.is_group())).find_map(|node| node.caption.clone());
+        let is_captioned = |node: &&Node| node.caption.is_some();
+        let group = groups().find(is_captioned);
+        let own = own_nodes().chain(element.filter(|node| !node.tag.is_group())).find(is_captioned);
         let is_graphical = own_nodes().chain(element).any(|node| node.is_graphical)
             || outer().any(|node| node.tag == Tag::Abstract && node.is_graphical);
         // The text of an abstract is the caption of a graphical abstract alone.
         let lends = |node: &&Node| node.tag != Tag::Abstract || is_graphical;
-        let (caption, caption_source) = if let Some(own) = own {
-            (Some(own), CaptionSource::Own)
-        } else if let Some(group) = group_caption.clone() {
-            (Some(group), CaptionSource::Group)
-        } else if let Some(parent) = outer().filter(lends).find_map(|node| node.caption.clone()) {
+        let (captioned, caption_source) = if own.is_some() {
+            (own, CaptionSource::Own)
+        } else if group.is_some() {
+            (group, CaptionSource::Group)
+        } else if let Some(parent) = outer().filter(lends).find(is_captioned) {
             (Some(parent), CaptionSource::Parent)
-        } else if let Some(label) = label.clone() {
-            (Some(label), CaptionSource::Label)
+        } else if label.is_some() {
+            (None, CaptionSource::Label)
         } else {
             (None, CaptionSource::None)
         };
+        let caption = captioned.and_then(|node| node.caption.clone());
+        let panels = captioned.zip(caption.as_deref()).map(|(node, caption)| panel::split(caption, &node.markup));
 
         Figure {
             hrefs: graphics.iter().filter_map(|graphic| graphic.href.clone()).collect(),
             id,
             kind: if is_graphical { FigureKind::GraphicalAbstract } else { kind(element.map(|node| node.tag)) },
+            caption: caption.or_else(|| label.clone()),
             label,
-            caption,
             caption_source,
-            group_caption,
+            group_caption: group.and_then(|node| node.caption.clone()),
+            panels: panels.unwrap_or_default(),
             context: Vec::new(),
             in_sub_article: own_nodes().any(|node| node.scope != 0),
         }

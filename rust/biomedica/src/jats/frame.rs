@@ -72,6 +72,11 @@ impl Frames {
         }
     }
 
+    /// How many frames are open.
+    pub fn depth(&self) -> usize {
+        self.stack.len()
+    }
+
     /// Length of the innermost frame's text.
     pub fn len(&self) -> usize {
         self.stack.last().map_or(0, |(_, text)| text.len())

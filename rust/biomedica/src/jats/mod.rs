@@ -11,7 +11,9 @@ mod formula;
 mod frame;
 mod front;
 pub mod license;
+mod markup;
 mod mention;
+pub mod panel;
 mod parse;
 mod reader;
 mod scan;
@@ -19,7 +21,7 @@ pub mod slug;
 mod tag;
 pub(crate) mod text;
 
-pub use article::{Article, CaptionSource, Figure, FigureKind, License, Reference, Subset};
+pub use article::{Article, CaptionSource, Figure, FigureKind, License, Panel, Reference, Subset};
 pub use float::last_segment;
 pub(crate) use parse::malformed;
 pub use parse::{parse, parse_with_quick_xml};

@@ -12,6 +12,7 @@ use super::float::Floats;
 use super::formula::{self, Formula};
 use super::frame::{Frames, Role};
 use super::front::{Field, Front, PubId, unique};
+use super::markup::Marks;
 use super::mention::Mentions;
 use super::scan::{Element, attribute};
 use super::tag::Tag;
@@ -25,6 +26,7 @@ pub(super) mod ends {
     pub const XREF: u8 = 1 << 2;
     pub const FORMULA: u8 = 1 << 3;
     pub const CONTRIB: u8 = 1 << 4;
+    pub const BOLD: u8 = 1 << 5;
 }
 
 /// An element that was begun.
@@ -33,8 +35,8 @@ pub(super) struct Open {
     pub tag: Tag,
     pub context: Context,
     pub ends: u8,
-    /// Number of the reference to end, with [`ends::XREF`].
-    pub xref: usize,
+    /// Number of the reference to end, with [`ends::XREF`], or of the bold stretch, with [`ends::BOLD`].
+    pub number: usize,
 }
 
 pub(super) struct Reader<'l> {
@@ -44,6 +46,7 @@ pub(super) struct Reader<'l> {
     pub front: Front,
     pub floats: Floats,
     pub mentions: Mentions,
+    pub marks: Marks,
     pub formulas: Vec<Formula>,
     pub references: Vec<Reference>,
     pub reference_ids: Vec<String>,
@@ -69,6 +72,7 @@ impl<'l> Reader<'l> {
             front: Front::default(),
             floats: Floats::default(),
             mentions: Mentions::default(),
+            marks: Marks::default(),
             formulas: Vec::new(),
             references: Vec::new(),
             reference_ids: Vec::new(),
@@ -93,9 +97,9 @@ impl<'l> Reader<'l> {
         let Some(&parent) = self.open.last() else {
             return self.before_article(tag, element);
         };
-        let mut open = Open { tag, context: parent.context, ends: 0, xref: 0 };
+        let mut open = Open { tag, context: parent.context, ends: 0, number: 0 };
         // Parts of a citation that follow each other with no punctuation between them are still parts.
-        if parent.context.is(ctx::CITATION) && self.follows_end && tag != Tag::Formatting {
+        if parent.context.is(ctx::CITATION) && self.follows_end && !matches!(tag, Tag::Formatting | Tag::Bold) {
             self.frames.part(false);
         }
         self.follows_end = false;
@@ -125,7 +129,7 @@ impl<'l> Reader<'l> {
         self.front.article_type = self.attribute(element, "article-type")?.map(Cow::into_owned);
         self.front.language = self.attribute(element, "lang")?.map(Cow::into_owned);
         self.frames.open(Role::Muted);
-        self.open.push(Open { tag, context: Context::ROOT, ends: 0, xref: 0 });
+        self.open.push(Open { tag, context: Context::ROOT, ends: 0, number: 0 });
         Ok(())
     }
 
@@ -150,7 +154,10 @@ impl<'l> Reader<'l> {
 
     fn leave(&mut self, open: &Open, is_top: bool) {
         if open.ends & ends::XREF != 0 {
-            self.mentions.end_xref(open.xref, self.frames.len());
+            self.mentions.end_xref(open.number, self.frames.len());
+        }
+        if open.ends & ends::BOLD != 0 {
+            self.marks.end_bold(open.number, self.frames.depth(), self.frames.len());
         }
         if open.ends & ends::FORMULA != 0 {
             self.formulas.pop();
@@ -164,9 +171,10 @@ impl<'l> Reader<'l> {
     }
 
     fn close_frame(&mut self, is_top: bool) {
+        let depth = self.frames.depth();
         let Some((role, text)) = self.frames.close() else { return };
         match role {
-            Role::Muted => {}
+            Role::Muted => self.marks.hand_up(depth, None),
             Role::Paragraph(place) => {
                 self.mentions.end(place, &text);
                 if let Role::Abstract { node, .. } = *self.frames.role() {
@@ -176,14 +184,22 @@ impl<'l> Reader<'l> {
                 if let Some(around) = self.frames.text() {
                     around.push_collapsed(&text);
                 }
+                if !self.marks.is_empty() {
+                    let at = self.frames.len().checked_sub(text.len()).filter(|_| !text.is_empty());
+                    self.marks.hand_up(depth, at);
+                }
             }
             Role::Body => {
                 self.body = text;
                 return;
             }
             Role::Caption(node) => {
-                if let Some(node) = self.floats.nodes.get_mut(node as usize).filter(|_| !text.is_empty()) {
-                    node.caption.get_or_insert_with(|| text.clone());
+                let markup = self.marks.take(depth);
+                if let Some(node) = self.floats.nodes.get_mut(node as usize).filter(|_| !text.is_empty())
+                    && node.caption.is_none()
+                {
+                    node.caption = Some(text.clone());
+                    node.markup = markup;
                 }
             }
             Role::Label(node) => {

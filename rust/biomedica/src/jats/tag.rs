@@ -26,6 +26,7 @@ tags! {
     Attrib = "attrib",
     Back = "back",
     Body = "body",
+    Bold = "bold",
     BoxedText = "boxed-text",
     Break = "break",
     Caption = "caption",
@@ -48,7 +49,7 @@ tags! {
     FigGroup = "fig-group",
     FloatsGroup = "floats-group" | "floats-wrap",
     Fn = "fn",
-    Formatting = "bold" | "italic" | "sub" | "sup" | "sc" | "underline" | "monospace" | "overline" | "roman" | "sans-serif"
+    Formatting = "italic" | "sub" | "sup" | "sc" | "underline" | "monospace" | "overline" | "roman" | "sans-serif"
         | "strike" | "styled-content" | "named-content",
     Fpage = "fpage",
     Front = "front",

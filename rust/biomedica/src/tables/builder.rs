@@ -8,7 +8,7 @@ use arrow_array::builder::{
 };
 use arrow_array::{ArrayRef, RecordBatch};
 
-use super::value::{record_fields, reference_fields};
+use super::value::{panel_fields, record_fields, reference_fields};
 use super::{Kind, Table, Value, internal};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::hex;
@@ -118,17 +118,9 @@ impl Cells {
             (Self::Texts(cells), Value::Texts(list)) => cells.append_value(list.iter().map(Some)),
             (Self::Texts(cells), _) => cells.append_null(),
             (Self::Records(cells), Value::References(list)) => {
-                for reference in list {
-                    let record = cells.values();
-                    for (i, value) in reference_fields(reference).into_iter().enumerate() {
-                        if let Some(field) = record.field_builder::<StringBuilder>(i) {
-                            field.append_option(value);
-                        }
-                    }
-                    record.append(true);
-                }
-                cells.append(true);
+                append_records(cells, list.iter().map(reference_fields));
             }
+            (Self::Records(cells), Value::Panels(list)) => append_records(cells, list.iter().map(panel_fields)),
             (Self::Records(cells), _) => cells.append_null(),
         }
     }
@@ -144,4 +136,20 @@ impl Cells {
             Self::Records(cells) => Arc::new(cells.finish()),
         }
     }
+}
+
+fn append_records<'a, const N: usize>(
+    cells: &mut ListBuilder<StructBuilder>,
+    records: impl Iterator<Item = [Option<&'a str>; N]>,
+) {
+    for record in records {
+        let fields = cells.values();
+        for (i, value) in record.into_iter().enumerate() {
+            if let Some(field) = fields.field_builder::<StringBuilder>(i) {
+                field.append_option(value);
+            }
+        }
+        fields.append(true);
+    }
+    cells.append(true);
 }

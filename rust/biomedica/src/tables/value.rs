@@ -1,12 +1,12 @@
 //! One cell of a table, its type, and its JSON.
 
 use arrow_schema::{DataType, Field, Fields};
-use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::{Table, internal};
 use crate::error::Result;
 use crate::image::hex;
-use crate::jats::Reference;
+use crate::jats::{Panel, Reference};
 
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Kind {
 
 /// Fields of `article_reference_list`, in the order in which [`Value::References`] fills them.
 pub(super) const REFERENCE: &[&str] = &["id", "pmid", "doi", "citation"];
-/// Fields of `image_panels`.
+/// Fields of `image_panels`, in the order in which [`Value::Panels`] fills them.
 pub(super) const PANEL: &[&str] = &["label", "text"];
 
 impl Kind {
@@ -73,12 +73,19 @@ pub enum Value<'a> {
     Texts(&'a [String]),
     /// References.
     References(&'a [Reference]),
+    /// Panels.
+    Panels(&'a [Panel]),
 }
 
 impl<'a> Value<'a> {
     /// The text, or null.
     pub fn text(text: Option<&'a str>) -> Self {
         text.map_or(Self::Null, Self::Text)
+    }
+
+    /// The panels, or null when there are none.
+    pub fn panels(panels: &'a [Panel]) -> Self {
+        if panels.is_empty() { Self::Null } else { Self::Panels(panels) }
     }
 
     /// The number, or null; also null beyond `i64`.
@@ -93,6 +100,7 @@ impl<'a> Value<'a> {
             Self::Ints(list) => list.is_empty(),
             Self::Texts(list) => list.is_empty(),
             Self::References(list) => list.is_empty(),
+            Self::Panels(list) => list.is_empty(),
             _ => false,
         }
     }
@@ -105,6 +113,7 @@ impl<'a> Value<'a> {
             Self::Hex(_) => 64,
             Self::Texts(list) => list.iter().map(String::len).sum(),
             Self::References(list) => list.iter().flat_map(reference_fields).flatten().map(str::len).sum(),
+            Self::Panels(list) => list.iter().map(|panel| panel.label.len() + panel.text.len()).sum(),
             Self::Null | Self::Bool(_) | Self::Int(_) | Self::Ints(_) => 0,
         }
     }
@@ -115,12 +124,18 @@ pub(super) fn reference_fields(reference: &Reference) -> [Option<&str>; 4] {
     [reference.id.as_deref(), reference.pmid.as_deref(), reference.doi.as_deref(), Some(&reference.citation)]
 }
 
-struct ReferenceJson<'a>(&'a Reference);
+/// The values of one panel, in the order of [`PANEL`].
+pub(super) fn panel_fields(panel: &Panel) -> [Option<&str>; 2] {
+    [Some(&panel.label), Some(&panel.text)]
+}
 
-impl Serialize for ReferenceJson<'_> {
+/// One record: its fields that have a value.
+struct RecordJson<'a, const N: usize>(&'static [&'static str], [Option<&'a str>; N]);
+
+impl<const N: usize> Serialize for RecordJson<'_, N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Reference", REFERENCE.len())?;
-        for (name, value) in REFERENCE.iter().zip(reference_fields(self.0)) {
+        let mut object = serializer.serialize_struct("Record", N)?;
+        for (name, value) in self.0.iter().zip(self.1) {
             match value {
                 Some(value) => object.serialize_field(name, value)?,
                 None => object.skip_field(name)?,
@@ -142,12 +157,9 @@ impl Serialize for Value<'_> {
             Self::Ints(list) => serializer.collect_seq(*list),
             Self::Texts(list) => serializer.collect_seq(*list),
             Self::References(list) => {
-                let mut seq = serializer.serialize_seq(Some(list.len()))?;
-                for reference in *list {
-                    seq.serialize_element(&ReferenceJson(reference))?;
-                }
-                seq.end()
+                serializer.collect_seq(list.iter().map(|one| RecordJson(REFERENCE, reference_fields(one))))
             }
+            Self::Panels(list) => serializer.collect_seq(list.iter().map(|one| RecordJson(PANEL, panel_fields(one)))),
         }
     }
 }
