@@ -1,4 +1,4 @@
-//! The three tables as Arrow record batches: articles, figures, failures.
+//! The tables as Arrow record batches: articles, figures, failures, and the packages that they come from.
 //!
 //! Each table is one list of [`Column`]s: a name, a type, and a function from a row to its [`Value`]. The Arrow schema,
 //! the array builders and the JSON beside each image in a shard all follow from that list, so that they cannot differ.
@@ -22,7 +22,7 @@ use crate::article::{Article, Failure, Figure};
 use crate::error::{Error, Reason, Result, Stage};
 
 pub use builder::Builder;
-pub use columns::{Articles, Failures, FigureRow, Figures};
+pub use columns::{Articles, Failures, FigureRow, Figures, Packages};
 pub use value::{Kind, Value, write_json};
 
 /// Where the bytes of an image lie: `length` bytes from `offset` of the file `shard`, a path within the dataset.
@@ -81,6 +81,11 @@ pub fn figures_schema(bytes: bool) -> SchemaRef {
 /// Schema of the failures table: one row for each thing that could not be read.
 pub fn failures_schema() -> SchemaRef {
     Failures::schema()
+}
+
+/// Schema of the packages table: one row a package.
+pub fn packages_schema() -> SchemaRef {
+    Packages::schema()
 }
 
 /// The articles, in order.
