@@ -63,15 +63,20 @@ bench: $(VENV)/.core-release $(VENV)/.extra-bench $(VENV)/.extra-demo ## measure
 	PYTHONPATH=benches $(BIN)/python -m harness $(BENCH)
 
 .PHONY: lint
-lint: $(VENV)/.core-dev $(VENV)/.extra-dev ## check format, lints, types, stubs, documentation and the fuzz targets
+lint: $(VENV)/.core-dev $(VENV)/.extra-dev ## check format, lints, types, stubs, documentation, the guide and the fuzz targets
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml biomedica._core
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cd rust/fuzz && cargo check --locked
+
+.PHONY: docs
+docs: $(VENV)/.extra-docs ## build the guide into target/guide
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: fmt
 fmt: need-cargo $(VENV)/.extra-dev ## format all code and fix what a linter can

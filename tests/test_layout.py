@@ -23,7 +23,7 @@ LOADED_WHERE_USED = ("PIL", "datasets", "open_clip", "pandas", "rich", "torch", 
 STAIR = (
     {"error", "limits"},
     {"store"},
-    {"decode", "image", "jats", "shard"},
+    {"decode", "entrez", "image", "jats", "shard"},
     {"package", "source", "article"},
     {"tables"},
     {"pipeline"},

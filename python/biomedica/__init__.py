@@ -7,7 +7,7 @@
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
 document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
-`index` writes the index files that remote shards need. The command `biomedica` has the same words.
+`index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from biomedica.exceptions import (
 if TYPE_CHECKING:
     from biomedica import demo, train
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
+    from biomedica._enrich import Enrichment, enrich
     from biomedica._extract import Progress, extract
     from biomedica._index import Indexed, index
     from biomedica._read import Chunk, Reader, read
@@ -44,6 +45,7 @@ __all__ = [
     "Chunk",
     "Dataset",
     "DatasetError",
+    "Enrichment",
     "Indexed",
     "Loader",
     "Merged",
@@ -60,6 +62,7 @@ __all__ = [
     "__version__",
     "build_profile",
     "demo",
+    "enrich",
     "extract",
     "index",
     "loader",
@@ -77,6 +80,7 @@ __all__ = [
 _HOME = {
     "Chunk": "_read",
     "Dataset": "dataset",
+    "Enrichment": "_enrich",
     "Indexed": "_index",
     "Loader": "load.loader",
     "Merged": "train.merge",
@@ -90,6 +94,7 @@ _HOME = {
     "Sample": "_stream",
     "Stream": "_stream",
     "build_profile": "_core",
+    "enrich": "_enrich",
     "extract": "_extract",
     "index": "_index",
     "loader": "load.loader",

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-from biomedica.exceptions import BiomedicaError
+from biomedica.exceptions import BiomedicaError, XmlError
 
 __all__ = [
     "REASONS",
@@ -26,6 +26,7 @@ __all__ = [
     "extract",
     "index",
     "parse_article",
+    "parse_entrez",
     "read",
     "stream",
     "verify",
@@ -66,6 +67,20 @@ def parse_article(xml: bytes) -> dict[str, Any]:
         >>> article = parse_article(b"<article><body><fig id='f1'><graphic href='a.jpg'/></fig></body></article>")
         >>> article["figures"][0]["image_figure_id"]
         'f1'
+    """
+
+def parse_entrez(xml: bytes) -> tuple[pa.RecordBatch, XmlError | None]:
+    """Read an answer of NCBI's efetch (`db=pubmed`, `retmode=xml`).
+
+    No DTD is read, nothing is ever fetched.
+
+    Args:
+        xml: The document's bytes.
+
+    Returns:
+        The records that are whole, in their order, with the columns of `Dataset.enrichment` (`status` is `found` or
+        `deleted`, `detail` null), and why nothing could be read after them: None when all was read. Its `reason` is
+        `unsupported_format` when the document is none of PubMed's at all, such as an error page.
     """
 
 def read(sources: list[Path], *, threads: int | None = None, min_size: int = 21) -> Reader:

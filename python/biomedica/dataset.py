@@ -5,7 +5,7 @@ and rows that are asked for; polars and DuckDB take them as they are.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from biomedica import _core
+from biomedica._enrichment import joined_tables, result_files
 from biomedica._sources import StorageOptions, StrPath, as_config
 from biomedica._storage import Storage, storage
 from biomedica.exceptions import DatasetError, SourceNotFoundError
@@ -84,8 +85,27 @@ class Dataset:
         self._parts = [f"{entry['number']:06}" for entry in record["parts"]]
 
     def articles(self) -> pads.Dataset:
-        """One row an article; columns as in the published BIOMEDICA dataset."""
-        return self._table("articles")
+        """One row an article; columns as in the published BIOMEDICA dataset.
+
+        `article_mesh_terms` is null until `enrich` has asked PubMed; abstracts and references that documents lack are
+        then PubMed's.
+        """
+        return self._table("articles", joined_tables(self._storage))
+
+    def enrichment(self) -> pads.Dataset:
+        """What PubMed said of each PMID that `enrich` asked for, articles that are no more in the dataset among them.
+
+        `article_pmid`; `status`: `found`, `deleted` (PubMed withdrew its record), `missing` (the answer says nothing of
+        it) or `failed` (no answer could be read: `detail` says why); `article_mesh_terms`, `article_abstract` and
+        `article_reference_list` as PubMed has them.
+
+        Raises:
+            DatasetError: Nothing was asked for yet.
+        """
+        files = result_files(self.path)
+        if not files:
+            raise DatasetError(f"{self.path}: not enriched yet; `biomedica enrich` asks PubMed")
+        return pads.dataset(files, format="parquet")
 
     def figures(self) -> pads.Dataset:
         """One row a figure, paired or not, without bytes.
@@ -208,8 +228,17 @@ class Dataset:
         parts = f"{len(self._parts):,} part{'s' * (len(self._parts) != 1)}"
         return f"<Dataset {self.location!r}: {counts}, {parts}{'' if self.complete else ', not finished'}>"
 
-    def _table(self, name: str) -> pads.Dataset:
-        files = [f"{name}/{part}.parquet" for part in self._parts]
+    def parts_of(self, table: str) -> Iterator[tuple[str, Path, str]]:
+        """Each part's name, its file of a table (`articles`, `figures` or `failures`), and that file's sha-256."""
+        for file in self._files():
+            if file["path"].startswith(f"{table}/"):
+                path = self.path / file["path"]
+                yield path.stem, path, file["sha256"]
+
+    def _table(self, name: str, instead: Mapping[str, str] | None = None) -> pads.Dataset:
+        """The table's files of all parts; of those in `instead`, the file that is there."""
+        others = instead or {}
+        files = [others.get(part, f"{name}/{part}.parquet") for part in self._parts]
         if not files:
             raise DatasetError(f"{self.location}: no part is finished yet; run the same extract again")
         try:

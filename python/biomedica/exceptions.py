@@ -49,7 +49,10 @@ class ArchiveError(BiomedicaError):
 
 
 class XmlError(BiomedicaError):
-    """A document is no readable JATS article: malformed, nested too deep, or without an `article` element."""
+    """A document is no readable JATS article: malformed, nested too deep, or without an `article` element.
+
+    Of `enrich`: an answer is not PubMed's, or breaks off.
+    """
 
 
 class DatasetError(BiomedicaError):

@@ -2,7 +2,7 @@
 
 Each seed of the `package` target is one byte (even: the archive as it stands, odd: as the contents of a gzip) and an
 archive as Python's own `tarfile` writes it, so that the reader meets another writer than the one of its tests. Each
-seed of the `xml` target is an article of the tests' generator.
+seed of the `xml` target is an article of the tests' generator, each of the `entrez` target an answer of their server.
 """
 
 import gzip
@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
+from entrez_server import answer
 from oracle.generate import random_article
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -55,6 +56,10 @@ def main() -> None:
     documents.mkdir(parents=True, exist_ok=True)
     for seed in range(ARTICLES):
         (documents / f"article-{seed:03}.xml").write_bytes(random_article(seed))
+    answers = CORPUS / "entrez"
+    answers.mkdir(parents=True, exist_ok=True)
+    for first in range(90, 100):
+        (answers / f"answer-{first}.xml").write_bytes(answer(list(range(first, 100))))
 
 
 if __name__ == "__main__":

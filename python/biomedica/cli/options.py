@@ -19,6 +19,17 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """The type of time limits: a number of seconds above zero."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above zero")
+    return number
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add `--threads`."""
     parser.add_argument("--threads", type=positive, metavar="N", help="worker threads (default: one for each core)")

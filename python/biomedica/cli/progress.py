@@ -2,12 +2,13 @@
 
 import contextlib
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from biomedica.cli.summary import rates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from biomedica import Progress
     from biomedica.cli.output import Output
@@ -79,6 +80,36 @@ def shown(output: "Output") -> "Iterator[Lines]":
     live = Live(output)
     with live.bar:
         yield live
+
+
+@contextlib.contextmanager
+def counted(output: "Output") -> "Iterator[Callable[[int, int, Mapping[str, object], str], None]]":
+    """A function that shows how many of how many are done while the block runs, with values for machines and a text."""
+    if not output.json and sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        # Transient: the summary that follows says it all again.
+        columns = (BarColumn(bar_width=24), TextColumn("{task.description}"))
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("starting", total=None)
+
+            def draw(done: int, total: int, _: "Mapping[str, object]", text: str) -> None:
+                bar.update(task, completed=done, total=total, description=text)
+
+            yield draw
+        return
+    begin = last = time.monotonic()
+
+    def write(_: int, __: int, values: "Mapping[str, object]", text: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= TEXT_SECONDS:
+            last = now
+            output.note("progress", {**values, "seconds": now - begin}, text)
+
+    yield write
 
 
 def line(progress: "Progress") -> str:

@@ -7,6 +7,7 @@ mod extract;
 mod index;
 mod interrupt;
 mod parse_article;
+mod parse_entrez;
 mod read;
 mod store;
 mod stream;
@@ -29,6 +30,8 @@ mod core {
     use super::index::index;
     #[pymodule_export]
     use super::parse_article::parse_article;
+    #[pymodule_export]
+    use super::parse_entrez::parse_entrez;
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
     #[pymodule_export]

@@ -1,12 +1,13 @@
 //! Read biomedical articles and write image-caption datasets.
 //!
 //! The modules form a stair; each knows only those before it:
-//! [`error`] and [`limits`], [`store`], [`image`] and [`jats`] and [`shard`] and [`decode`], [`package`] and [`source`],
-//! [`article`], [`tables`], [`pipeline`], [`dataset`], [`stream`].
+//! [`error`] and [`limits`], [`store`], [`image`] and [`jats`] and [`entrez`] and [`shard`] and [`decode`],
+//! [`package`] and [`source`], [`article`], [`tables`], [`pipeline`], [`dataset`], [`stream`].
 
 pub mod article;
 pub mod dataset;
 pub mod decode;
+pub mod entrez;
 pub mod error;
 pub mod image;
 pub mod jats;

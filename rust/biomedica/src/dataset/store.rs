@@ -13,6 +13,8 @@ use crate::jats::Subset;
 
 /// The tables of a dataset; each part has a file in the directory of each.
 const TABLES: [&str; 4] = ["articles", "figures", "failures", "packages"];
+/// Says which articles tables `enrich` has joined PubMed's records to.
+const ENRICHMENT: &str = "enrichment/enrichment.json";
 
 /// A dataset's directory, open for one writer.
 #[derive(Debug)]
@@ -124,7 +126,12 @@ impl Store {
             self.count();
         }
         self.lock.check()?;
-        self.root.remove(&PartRecord::path(number))?;
+        let record = PartRecord::path(number);
+        if self.root.read(&record)?.is_some() {
+            // What was joined to its articles is of articles that are no more; the next `enrich` joins again.
+            self.root.remove(ENRICHMENT)?;
+        }
+        self.root.remove(&record)?;
         self.root.sync("parts")?;
         let stem = PartRecord::stem(number);
         for table in TABLES {

@@ -6,6 +6,10 @@
 mod definitions;
 mod names;
 
+use std::borrow::Cow;
+
+use crate::error::Result;
+
 pub use definitions::Definitions;
 
 /// The text of a name that the JATS DTDs define (`nbsp`, `alpha`, `b.alpha`, XML's own five), without `&` and `;`.
@@ -30,6 +34,35 @@ pub fn numeric(body: &str) -> Option<char> {
     let c = char::from_u32(u32::from_str_radix(digits, radix).ok()?)?;
     let allowed = matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..);
     allowed.then_some(c)
+}
+
+/// An attribute's value with its references replaced by what `resolve` gives for their names.
+pub fn unescape(value: &str, mut resolve: impl FnMut(&str) -> Result<Cow<'static, str>>) -> Result<Cow<'_, str>> {
+    if !value.contains('&') {
+        return Ok(Cow::Borrowed(value));
+    }
+    let mut text = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once('&') {
+        text.push_str(before);
+        if let Some((name, after)) = after.split_once(';').filter(|(name, _)| !name.is_empty() && !name.contains('&')) {
+            text.push_str(&resolve(name)?);
+            rest = after;
+        } else {
+            text.push('&');
+            rest = after;
+        }
+    }
+    text.push_str(rest);
+    Ok(Cow::Owned(text))
+}
+
+/// The text of a reference where there are no definitions but XML's and the DTDs'; one that is not known stays as written.
+pub fn resolve(name: &str) -> Cow<'static, str> {
+    if let Some(character) = numeric(name) {
+        return Cow::Owned(character.to_string());
+    }
+    named(name).map_or_else(|| Cow::Owned(format!("&{name};")), Cow::Borrowed)
 }
 
 #[cfg(test)]

@@ -17,8 +17,9 @@ mod reader;
 mod scan;
 pub mod slug;
 mod tag;
-mod text;
+pub(crate) mod text;
 
 pub use article::{Article, CaptionSource, Figure, FigureKind, License, Reference, Subset};
 pub use float::last_segment;
+pub(crate) use parse::malformed;
 pub use parse::{parse, parse_with_quick_xml};

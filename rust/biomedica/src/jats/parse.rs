@@ -84,8 +84,9 @@ fn element<'e>(tag: &'e BytesStart<'_>) -> Element<'e> {
     Element { name: tag.name().0, attributes: tag.attributes_raw() }
 }
 
+/// What quick-xml says of a document that is not well-formed.
 #[cold]
-fn malformed(error: &quick_xml::Error, offset: u64) -> Error {
+pub(crate) fn malformed(error: &quick_xml::Error, offset: u64) -> Error {
     let reason = match error {
         quick_xml::Error::Syntax(_) => Reason::Truncated,
         _ => Reason::Malformed,

@@ -325,33 +325,11 @@ impl<'l> Reader<'l> {
 
     /// An attribute's value without its references, trimmed; none when it is empty.
     fn value<'v>(&mut self, value: &'v str) -> Result<Option<Cow<'v, str>>> {
-        let value = match self.unescape(value)? {
+        let value = match entity::unescape(value, |name| self.resolve(name))? {
             Cow::Borrowed(value) => Cow::Borrowed(value.trim()),
             Cow::Owned(value) => Cow::Owned(value.trim().to_owned()),
         };
         Ok(Some(value).filter(|value| !value.is_empty()))
-    }
-
-    fn unescape<'v>(&mut self, value: &'v str) -> Result<Cow<'v, str>> {
-        if !value.contains('&') {
-            return Ok(Cow::Borrowed(value));
-        }
-        let mut text = String::with_capacity(value.len());
-        let mut rest = value;
-        while let Some((before, after)) = rest.split_once('&') {
-            text.push_str(before);
-            if let Some((name, after)) =
-                after.split_once(';').filter(|(name, _)| !name.is_empty() && !name.contains('&'))
-            {
-                text.push_str(&self.resolve(name)?);
-                rest = after;
-            } else {
-                text.push('&');
-                rest = after;
-            }
-        }
-        text.push_str(rest);
-        Ok(Cow::Owned(text))
     }
 
     #[cold]

@@ -3,6 +3,7 @@
 use super::value::{PANEL, REFERENCE};
 use super::{Column, Kind, Pointer, Table, Value};
 use crate::article::{Article, Failure, Figure, Image};
+use crate::entrez::Citation;
 use crate::image::Format;
 use crate::jats::last_segment;
 use crate::package::Package;
@@ -16,6 +17,9 @@ pub struct Figures;
 /// The failures table: one row for each thing that could not be read.
 #[derive(Debug)]
 pub struct Failures;
+/// The enrichment table: one row a PMID that PubMed was asked for.
+#[derive(Debug)]
+pub struct Citations;
 
 /// The packages table: one row a package that was looked at, whatever it gave.
 #[derive(Debug)]
@@ -128,5 +132,17 @@ impl Table for Failures {
         "stage": Kind::Text, |f| Value::Text(f.error.stage().as_str());
         "reason": Kind::Text, |f| Value::Text(f.error.reason().as_str());
         "detail": Kind::Text, |f| Value::Owned(f.error.detail());
+    };
+}
+
+impl Table for Citations {
+    type Row<'a> = &'a Citation;
+    const COLUMNS: &'static [Column<Self>] = columns! {
+        "article_pmid": Kind::Text, |c| Value::Text(&c.pmid);
+        "status": Kind::Text, |c| Value::Text(c.status.as_str());
+        "article_mesh_terms": Kind::Texts, |c| Value::Texts(&c.mesh_terms);
+        "article_abstract": Kind::Text, |c| Value::text(c.abstract_text.as_deref());
+        "article_reference_list": Kind::Records(REFERENCE), |c| Value::References(&c.references);
+        "detail": Kind::Text, |_| Value::Null;
     };
 }

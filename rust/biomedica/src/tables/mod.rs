@@ -1,4 +1,5 @@
-//! The tables as Arrow record batches: articles, figures, failures, and the packages that they come from.
+//! The tables as Arrow record batches: articles, figures, failures, the packages that they come from, and what PubMed says
+//! of articles.
 //!
 //! Each table is one list of [`Column`]s: a name, a type, and a function from a row to its [`Value`]. The Arrow schema,
 //! the array builders and the JSON beside each image in a shard all follow from that list, so that they cannot differ.
@@ -19,10 +20,11 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 
 use crate::article::{Article, Failure, Figure};
+use crate::entrez::Citation;
 use crate::error::{Error, Reason, Result, Stage};
 
 pub use builder::Builder;
-pub use columns::{Articles, Failures, FigureRow, Figures, Packages};
+pub use columns::{Articles, Citations, Failures, FigureRow, Figures, Packages};
 pub use value::{Kind, Value, write_json};
 
 /// Where the bytes of an image lie: `length` bytes from `offset` of the file `shard`, a path within the dataset.
@@ -118,6 +120,11 @@ fn image_bytes(figure: &Figure) -> Option<&arrow_buffer::Buffer> {
 /// The failures, in order.
 pub fn failures(failures: &[Failure]) -> Result<RecordBatch> {
     batch::<Failures>(failures.len(), failures.iter())
+}
+
+/// What PubMed says of articles, in order. `detail` is for those who have more to say of a PMID.
+pub fn citations(citations: &[Citation]) -> Result<RecordBatch> {
+    batch::<Citations>(citations.len(), citations.iter())
 }
 
 fn batch<'a, T: Table>(capacity: usize, rows: impl Iterator<Item = T::Row<'a>>) -> Result<RecordBatch> {
