@@ -28,6 +28,12 @@ def test_tables_have_the_published_columns(dataset: bm.Dataset) -> None:
     assert dataset.failures().schema.names == ["source", "article_accession_id", "member", "stage", "reason", "detail"]
     assert dataset.articles().count_rows() == 20
     assert dataset.failures().count_rows() == 0
+    assert dataset.packages().schema.names == ["package", "fingerprint", "num_bytes"]
+    packages = sorted((dataset.path.parent / "in").iterdir())
+    assert dataset.packages().to_table().to_pylist() == [
+        {"package": str(path), "fingerprint": str(path.stat().st_size), "num_bytes": path.stat().st_size}
+        for path in packages
+    ]
 
 
 def test_images_are_the_publishers_bytes(dataset: bm.Dataset) -> None:
@@ -116,7 +122,12 @@ def test_nothing_and_no_dataset_are_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "match"),
-    [("{", "cannot be read"), ("[]", "not the record"), ('{"format": 99}', "format 99"), ('{"format": 1}', "options")],
+    [
+        ("{", "cannot be read"),
+        ("[]", "not the record"),
+        ('{"format": 1}', "format 1, .* anew"),
+        ('{"format": 2}', "options"),
+    ],
 )
 def test_a_record_that_is_none_is_an_error_that_names_it(tmp_path: Path, text: str, match: str) -> None:
     (tmp_path / "dataset.json").write_text(text)

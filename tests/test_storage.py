@@ -70,7 +70,7 @@ def test_a_dataset_in_a_store_is_the_one_on_disk(bucket: Bucket, source: Path, l
     assert bucket.tree(PREFIX) == files(local)
     assert dataset.location == ROOT
     assert (dataset.stats(), len(dataset), dataset.complete) == (local.stats(), len(local), True)
-    for table in ("articles", "figures", "failures"):
+    for table in ("articles", "figures", "failures", "packages"):
         assert getattr(dataset, table)().to_table() == getattr(local, table)().to_table()
     captions = dataset.figures().to_table(columns=["caption"], filter=pc.field("subset") == "commercial")
     assert 0 < captions.num_rows < len(local)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "Problem", "Report", "open"]
 
-FORMAT = 1
+FORMAT = 2
 """The version of the layout that this library reads."""
 BLOCK = 512
 """Tar's unit; a member's header is the block before its bytes."""
@@ -133,6 +133,13 @@ class Dataset:
         - `internal`: a defect of this library.
         """
         return self._table("failures")
+
+    def packages(self) -> pads.Dataset:
+        """One row for each package that was looked at, whatever it gave, in the order of the run.
+
+        `package` is its path as it was found, `num_bytes` its size; a package whose `fingerprint` is another has changed.
+        """
+        return self._table("packages")
 
     @property
     def path(self) -> Path:
@@ -365,7 +372,10 @@ def _record(files: Storage) -> dict[str, Any]:
         kind = DatasetError if isinstance(files.root, Path) else SourceNotFoundError
         raise kind(f"{files.root}: no dataset; `biomedica extract` writes one, with a {name} in it")
     if record.get("format") != FORMAT:
-        raise DatasetError(f"{where}: format {record.get('format')!r}, but this version reads format {FORMAT}")
+        raise DatasetError(
+            f"{where}: format {record.get('format')!r}, but this version reads format {FORMAT}; extract anew into another"
+            " output directory"
+        )
     missing = {"options", "complete", "counts", "parts"} - record.keys()
     if missing:
         raise DatasetError(f"{where}: not the record of a dataset: no {', '.join(sorted(missing))}")

@@ -9,7 +9,7 @@ use crate::limits::Limits;
 
 /// The version of the layout and of the meaning of its files. It is part of the digest: a dataset that another version
 /// began is not continued by this one.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What an extraction can be told. All but `threads` change the bytes of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! One part in the making: its shards and tables under temporary names, until all of it can be published.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use crate::article::{Article, Chunk, Failure, Figure, Status};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::Format;
 use crate::jats::Subset;
+use crate::package::Package;
 use crate::shard::Tar;
-use crate::tables::{Articles, Failures, FigureRow, Figures, Pointer, write_json};
+use crate::tables::{Articles, Failures, FigureRow, Figures, Packages, Pointer, write_json};
 
 /// A part that takes chunks, in the order of its packages.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub(super) struct Part {
     articles: TableFile<Articles>,
     figures: TableFile<Figures>,
     failures: TableFile<Failures>,
+    packages: TableFile<Packages>,
     /// The shards that still take samples. Each holds one image format: Hugging Face `datasets` refuses a tar whose
     /// first samples have members of different names, and takes every later sample to have the first one's.
     open: BTreeMap<(Subset, Format), Shard>,
@@ -49,6 +52,7 @@ impl Part {
             articles: TableFile::create(store, format!("articles/{stem}.parquet"))?,
             figures: TableFile::create(store, format!("figures/{stem}.parquet"))?,
             failures: TableFile::create(store, format!("failures/{stem}.parquet"))?,
+            packages: TableFile::create(store, format!("packages/{stem}.parquet"))?,
             open: BTreeMap::new(),
             shards: BTreeMap::new(),
             next_shard: BTreeMap::new(),
@@ -58,6 +62,9 @@ impl Part {
             plan,
         };
         let plan = Arc::clone(&part.plan);
+        for package in &plan.packages {
+            part.packages.push(package)?;
+        }
         for failure in &plan.failures {
             part.failure(failure)?;
         }
@@ -205,7 +212,8 @@ impl Part {
             let mut from = self.heard_of.range::<str, _>((Bound::Included(package), Bound::Unbounded));
             from.next().is_some_and(|source| source.starts_with(package))
         };
-        self.plan.packages.iter().filter(|package| !heard(package)).cloned().collect()
+        let names = self.plan.packages.iter().map(Package::source);
+        names.filter(|name| !heard(name)).map(Cow::into_owned).collect()
     }
 
     /// Publishes the part: every file under its name, then the record. Until the record is there, the part is not.
@@ -222,7 +230,8 @@ impl Part {
         if let Some(wrong) = self.counts.contradiction() {
             return Err(Error::new(Stage::Write, Reason::Internal, format!("part {}: {wrong}", plan.number)));
         }
-        let mut files = vec![self.articles.finish()?, self.figures.finish()?, self.failures.finish()?];
+        let mut files =
+            vec![self.articles.finish()?, self.figures.finish()?, self.failures.finish()?, self.packages.finish()?];
         files.extend(self.shards.into_values());
         // Nothing that is there goes before all that takes its place is on the disk.
         for (_, sealed) in &mut files {

@@ -21,8 +21,8 @@ pub struct PartPlan {
     pub number: u32,
     /// SHA-256 over the paths and sizes of its packages, in hex.
     pub inputs: String,
-    /// The paths of its packages, in order.
-    pub packages: Vec<String>,
+    /// Its packages, in order.
+    pub packages: Vec<Package>,
     /// Bytes of its packages.
     pub input_bytes: u64,
     /// What went wrong in finding packages.
@@ -113,10 +113,9 @@ where
                     break;
                 }
                 Some(Ok(package)) => {
-                    let path = package.path.to_string_lossy().into_owned();
-                    hash(&mut digest, 0, path.as_bytes(), package.num_bytes);
+                    hash(&mut digest, 0, package.source().as_bytes(), package.num_bytes);
                     part.input_bytes += package.num_bytes;
-                    part.packages.push(path);
+                    part.packages.push(package.clone());
                     gathered.push(package);
                 }
                 Some(Err(error)) => {

@@ -11,6 +11,8 @@ use super::root::Root;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::jats::Subset;
 
+/// The tables of a dataset; each part has a file in the directory of each.
+const TABLES: [&str; 4] = ["articles", "figures", "failures", "packages"];
 /// Says which articles tables `enrich` has joined PubMed's records to.
 const ENRICHMENT: &str = "enrichment/enrichment.json";
 
@@ -43,7 +45,7 @@ impl Done {
 /// The directories of a dataset, relative to it.
 pub(super) fn directories() -> Vec<String> {
     let shards = Subset::ALL.iter().map(|subset| format!("shards/{subset}"));
-    ["articles", "figures", "failures", "parts", "shards"].into_iter().map(str::to_owned).chain(shards).collect()
+    TABLES.into_iter().chain(["parts", "shards"]).map(str::to_owned).chain(shards).collect()
 }
 
 impl Store {
@@ -132,7 +134,7 @@ impl Store {
         self.root.remove(&record)?;
         self.root.sync("parts")?;
         let stem = PartRecord::stem(number);
-        for table in ["articles", "figures", "failures"] {
+        for table in TABLES {
             self.root.remove(&format!("{table}/{stem}.parquet"))?;
         }
         let prefix = format!("{stem}-");
@@ -233,10 +235,15 @@ fn check_empty(root: &Root) -> Result<()> {
 }
 
 fn check_options(root: &Root, options: &Options, record: &DatasetRecord) -> Result<()> {
-    let mut differences = options.differences(&record.options);
     if record.format != FORMAT {
-        differences.insert(0, format!("format is {} there, {FORMAT} here", record.format));
+        let detail = format!(
+            "the dataset there is of format {}, and this version writes format {FORMAT}; extract anew into another \
+             output directory",
+            record.format,
+        );
+        return Err(refuse(root, Reason::Mismatch, &detail));
     }
+    let differences = options.differences(&record.options);
     if differences.is_empty() {
         return Ok(());
     }

@@ -16,6 +16,7 @@ mod report;
 mod stream;
 mod tar;
 
+use std::borrow::Cow;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,18 @@ pub struct Package {
     pub kind: Kind,
     /// Its size on disk; for a directory that of the files right in it.
     pub num_bytes: u64,
+}
+
+impl Package {
+    /// Its name in tables and messages: its path.
+    pub fn source(&self) -> Cow<'_, str> {
+        self.path.to_string_lossy()
+    }
+
+    /// Tells its states apart: its size.
+    pub fn fingerprint(&self) -> Cow<'_, str> {
+        Cow::Owned(self.num_bytes.to_string())
+    }
 }
 
 /// What a package is.

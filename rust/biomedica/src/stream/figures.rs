@@ -36,7 +36,8 @@ pub(super) fn parts(root: &Root) -> Result<Vec<PartRecord>> {
     let open = |error: Error| error.in_stage(Stage::Open);
     let dataset: DatasetRecord = root.record(DATASET).map_err(open)?;
     if dataset.format != FORMAT {
-        let detail = format!("a dataset of format {}; this version knows {FORMAT}", dataset.format);
+        let detail =
+            format!("a dataset of format {}; this version reads format {FORMAT}: extract anew", dataset.format);
         return Err(Error::new(Stage::Open, Reason::Mismatch, detail).in_source(root.location("")));
     }
     let paths: Vec<String> = dataset.parts.into_iter().map(|part| part.path).collect();

@@ -6,6 +6,7 @@ use crate::article::{Article, Failure, Figure, Image};
 use crate::entrez::Citation;
 use crate::image::Format;
 use crate::jats::last_segment;
+use crate::package::Package;
 
 /// The articles table: one row an article.
 #[derive(Debug)]
@@ -19,6 +20,10 @@ pub struct Failures;
 /// The enrichment table: one row a PMID that PubMed was asked for.
 #[derive(Debug)]
 pub struct Citations;
+
+/// The packages table: one row a package that was looked at, whatever it gave.
+#[derive(Debug)]
+pub struct Packages;
 
 /// What a row of the figures table is made of.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +111,15 @@ impl Table for Articles {
         "article_figure_count": Kind::Int32, |a| Value::int(Some(a.figures.len()));
         "is_retracted": Kind::Bool, |a| Value::Bool(a.jats.is_retracted);
         "source": Kind::Text, |a| Value::Text(&a.source);
+    };
+}
+
+impl Table for Packages {
+    type Row<'a> = &'a Package;
+    const COLUMNS: &'static [Column<Self>] = columns! {
+        "package": Kind::Text, |p| Value::Owned(p.source().into_owned());
+        "fingerprint": Kind::Text, |p| Value::Owned(p.fingerprint().into_owned());
+        "num_bytes": Kind::Int64, |p| Value::int(Some(p.num_bytes));
     };
 }
 

@@ -1,4 +1,5 @@
-//! The tables as Arrow record batches: articles, figures, failures, and what PubMed says of articles.
+//! The tables as Arrow record batches: articles, figures, failures, the packages that they come from, and what PubMed says
+//! of articles.
 //!
 //! Each table is one list of [`Column`]s: a name, a type, and a function from a row to its [`Value`]. The Arrow schema,
 //! the array builders and the JSON beside each image in a shard all follow from that list, so that they cannot differ.
@@ -23,7 +24,7 @@ use crate::entrez::Citation;
 use crate::error::{Error, Reason, Result, Stage};
 
 pub use builder::Builder;
-pub use columns::{Articles, Citations, Failures, FigureRow, Figures};
+pub use columns::{Articles, Citations, Failures, FigureRow, Figures, Packages};
 pub use value::{Kind, Value, write_json};
 
 /// Where the bytes of an image lie: `length` bytes from `offset` of the file `shard`, a path within the dataset.
@@ -82,6 +83,11 @@ pub fn figures_schema(bytes: bool) -> SchemaRef {
 /// Schema of the failures table: one row for each thing that could not be read.
 pub fn failures_schema() -> SchemaRef {
     Failures::schema()
+}
+
+/// Schema of the packages table: one row a package.
+pub fn packages_schema() -> SchemaRef {
+    Packages::schema()
 }
 
 /// The articles, in order.

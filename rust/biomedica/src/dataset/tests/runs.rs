@@ -181,6 +181,18 @@ fn other_options_are_refused_and_named() {
 }
 
 #[test]
+fn a_dataset_of_another_format_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &packages(5), &options()).unwrap();
+    let path = dir.path().join("dataset.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen("\"format\": 2", "\"format\": 1", 1)).unwrap();
+    let error = run(dir.path(), &packages(5), &options()).unwrap_err();
+    assert_eq!(error.reason(), Reason::Mismatch);
+    insta::assert_snapshot!(error.detail(), @"the dataset there is of format 1, and this version writes format 2; extract anew into another output directory");
+}
+
+#[test]
 fn a_directory_with_other_things_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("thesis.tex"), "x").unwrap();

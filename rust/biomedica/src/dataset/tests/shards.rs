@@ -10,10 +10,10 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::make::{options, packages, run};
+use super::make::{Kind, options, packages, run};
 use crate::dataset::{DatasetRecord, Options, PartRecord, manifest};
 use crate::image::hex;
-use crate::tables::{articles_schema, failures_schema, figures_schema};
+use crate::tables::{articles_schema, failures_schema, figures_schema, packages_schema};
 
 fn table(path: &Path) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
@@ -114,14 +114,40 @@ fn every_pointer_leads_to_its_image_and_only_pairs_have_one() {
 fn tables_read_back_with_their_schema_even_when_they_are_empty() {
     let dir = tempfile::tempdir().unwrap();
     run(dir.path(), &packages(1), &options()).unwrap();
-    for (name, schema) in
-        [("articles", articles_schema()), ("figures", figures_schema(false)), ("failures", failures_schema())]
-    {
+    for (name, schema) in [
+        ("articles", articles_schema()),
+        ("figures", figures_schema(false)),
+        ("failures", failures_schema()),
+        ("packages", packages_schema()),
+    ] {
         let file = File::open(dir.path().join(format!("{name}/000000.parquet"))).unwrap();
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
         assert_eq!(builder.schema().fields(), schema.fields(), "{name}");
     }
     assert_eq!(table(&dir.path().join("articles/000000.parquet"))[0].num_rows(), 1);
+}
+
+#[test]
+fn every_package_has_a_row_whatever_it_gave() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut packages = packages(25);
+    packages[3].kind = Kind::Broken;
+    packages[4].kind = Kind::Again;
+    packages[21].kind = Kind::Silent;
+    run(dir.path(), &packages, &options()).unwrap();
+    let mut rows = Vec::new();
+    for part in 0..2 {
+        for batch in table(&dir.path().join(format!("packages/{part:06}.parquet"))) {
+            let text = |name| batch.column_by_name(name).unwrap().as_string::<i32>();
+            let sizes = batch.column_by_name("num_bytes").unwrap().as_primitive::<Int64Type>();
+            for row in 0..batch.num_rows() {
+                assert_eq!(text("fingerprint").value(row), sizes.value(row).to_string());
+                rows.push((text("package").value(row).to_owned(), sizes.value(row)));
+            }
+        }
+    }
+    let expected: Vec<_> = packages.iter().map(|p| (p.path(), 1000 + i64::from(p.number))).collect();
+    assert_eq!(rows, expected);
 }
 
 #[test]
