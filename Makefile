@@ -91,8 +91,8 @@ wheel: need-cargo $(VENV)/.tools ## build the wheel and the source distribution 
 	$(BIN)/maturin sdist --out dist
 
 .PHONY: fuzz
-fuzz: need-cargo ## fuzz each target for FUZZ_SECONDS=600 (needs cargo-fuzz)
-	$(PYTHON) rust/fuzz/seeds.py
+fuzz: need-cargo $(VENV)/.extra-demo ## fuzz each target for FUZZ_SECONDS=600 (needs cargo-fuzz)
+	$(BIN)/python rust/fuzz/seeds.py
 	for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list --fuzz-dir rust/fuzz); do \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir rust/fuzz "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
 	done

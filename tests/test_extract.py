@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,11 +149,17 @@ def test_a_directory_with_other_things_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "match"),
-    [({"threads": 0}, "threads"), ({"part_size": 0}, "part_size"), ({"samples_per_shard": 0}, "samples_per_shard")],
+    [
+        ({"threads": 0}, "threads"),
+        ({"part_size": 0}, "part_size"),
+        ({"samples_per_shard": 0}, "samples_per_shard"),
+        ({"limit": 0}, "limit"),
+        ({"sample": 1.5}, "sample"),
+    ],
 )
-def test_options_without_sense_are_value_errors(tmp_path: Path, options: dict[str, int], match: str) -> None:
+def test_options_without_sense_are_value_errors(tmp_path: Path, options: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
-        bm.extract(packages(tmp_path / "in", 1), tmp_path / "out", **options)  # type: ignore[arg-type]
+        bm.extract(packages(tmp_path / "in", 1), tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
 
 
@@ -207,3 +214,21 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     assert str(tmp_path / "out") in done.stdout
     assert not list((tmp_path / "out").rglob("*.tar"))
     assert bm.extract(source, tmp_path / "out").verify(deep=True)
+
+
+def test_a_sample_and_a_limit_take_some_of_the_packages(tmp_path: Path) -> None:
+    source = packages(tmp_path / "in", 40)
+
+    def names(output: str, **options: Any) -> list[str]:
+        table = bm.extract(source, tmp_path / output, **options).packages().to_table()
+        return [Path(name).name for name in table["package"].to_pylist()]
+
+    every = sorted(path.name for path in source.iterdir())
+    assert names("limited", limit=3) == every[:3]
+    half = names("half", sample=0.5)
+    assert 10 < len(half) < 30
+    assert set(names("fifth", sample=0.2)) < set(half) < set(every)
+    assert names("both", sample=0.5, limit=2) == half[:2]
+    assert names("other", sample=0.5, sample_seed=1) != half
+    # A dataset of a sample can be made whole.
+    assert names("half") == every

@@ -95,6 +95,9 @@ def extract(
     samples_per_shard: int = 10_000,
     min_size: int = 21,
     article_text: bool = False,
+    limit: int | None = None,
+    sample: float | None = None,
+    sample_seed: int = 0,
     storage_options: Sequence[tuple[str, str]] = ...,
     progress: Callable[[dict[str, Any]], object] | None = None,
 ) -> None:

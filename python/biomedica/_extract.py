@@ -48,6 +48,9 @@ def extract(
     samples_per_shard: int = 10_000,
     min_size: int = 21,
     article_text: bool = False,
+    limit: int | None = None,
+    sample: float | None = None,
+    sample_seed: int = 0,
     strict: bool = False,
     storage_options: StorageOptions | None = None,
     progress: Callable[[Progress], object] | None = None,
@@ -71,6 +74,10 @@ def extract(
             BIOMEDICA paper, arXiv 2501.07171).
         article_text: Put the whole article's text into the JSON of each of its samples; it is in the articles table
             in any case.
+        limit: Take no more than the first so many packages; of those that `sample` leaves, if it is given.
+        sample: Take this share of the packages, above 0 and up to 1. Whether one is taken follows from its name and
+            `sample_seed` alone: the same ones from any copy, and a smaller share is part of a larger.
+        sample_seed: Another seed draws other packages.
         strict: Raise when anything failed. The dataset is complete all the same.
         storage_options: How stores are spoken to; see `biomedica.open`.
         progress: Called about ten times a second, and once at the end. What it raises stops the run.
@@ -108,6 +115,9 @@ def extract(
         samples_per_shard=samples_per_shard,
         min_size=min_size,
         article_text=article_text,
+        limit=limit,
+        sample=sample,
+        sample_seed=sample_seed,
         storage_options=as_config(storage_options),
         progress=show,
     )

@@ -1,8 +1,9 @@
-"""Write the seeds from which the fuzzers start: `python3 rust/fuzz/seeds.py`, from the repository root.
+"""Write the seeds from which the fuzzers start: `make fuzz` does, with the packages of the demo.
 
 Each seed of the `package` target is one byte (even: the archive as it stands, odd: as the contents of a gzip) and an
 archive as Python's own `tarfile` writes it, so that the reader meets another writer than the one of its tests. Each
-seed of the `xml` target is an article of the tests' generator, each of the `entrez` target an answer of their server.
+seed of the `xml` target is an article of the tests' generator, each of the `entrez` target an answer of their server. Seeds of the `decode` target are
+small images as Pillow writes them, of each kind that the decoder tells apart.
 """
 
 import gzip
@@ -10,6 +11,9 @@ import io
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
@@ -38,6 +42,35 @@ def archive(tar_format: int, *, long_name: bool) -> bytes:
     return out.getvalue()
 
 
+def images() -> dict[str, bytes]:
+    """Small images: baseline and progressive JPEGs in all samplings, with restarts, and what goes another road."""
+    picture = Image.radial_gradient("L").resize((40, 24))
+    colours = Image.merge("RGB", (picture, picture.rotate(90), picture.rotate(180)))
+    kinds: dict[str, tuple[Image.Image, str, dict[str, Any]]] = {
+        "420.jpg": (colours, "JPEG", {"subsampling": 2}),
+        "422.jpg": (colours, "JPEG", {"subsampling": 1}),
+        "444.jpg": (colours, "JPEG", {"subsampling": 0}),
+        "grey.jpg": (picture, "JPEG", {"optimize": True}),
+        "restarts.jpg": (colours, "JPEG", {"restart_marker_blocks": 2}),
+        "progressive.jpg": (colours, "JPEG", {"progressive": True}),
+        "cmyk.jpg": (colours.convert("CMYK"), "JPEG", {}),
+        "rgb.png": (colours, "PNG", {}),
+        "alpha.png": (colours.convert("RGBA"), "PNG", {}),
+        "palette.png": (colours.quantize(16), "PNG", {}),
+        "16.png": (picture.convert("I;16"), "PNG", {}),
+        "palette.gif": (colours.quantize(16), "GIF", {}),
+        "rgb.tif": (colours, "TIFF", {"compression": "tiff_lzw"}),
+        "rgb.bmp": (colours, "BMP", {}),
+        "rgb.webp": (colours, "WEBP", {"lossless": True}),
+    }
+    made = {}
+    for name, (image, kind, options) in kinds.items():
+        out = io.BytesIO()
+        image.save(out, kind, **options)
+        made[name] = out.getvalue()
+    return made
+
+
 def main() -> None:
     """Write one file for each seed."""
     directory = CORPUS / "package"
@@ -60,6 +93,10 @@ def main() -> None:
     answers.mkdir(parents=True, exist_ok=True)
     for first in range(90, 100):
         (answers / f"answer-{first}.xml").write_bytes(answer(list(range(first, 100))))
+    pictures = CORPUS / "decode"
+    pictures.mkdir(parents=True, exist_ok=True)
+    for name, data in images().items():
+        (pictures / name).write_bytes(data)
 
 
 if __name__ == "__main__":

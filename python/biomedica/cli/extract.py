@@ -55,6 +55,13 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="an image with a shorter side than this makes no pair (default: %(default)s)",
     )
+    parser.add_argument("--limit", type=positive, metavar="N", help="take no more than the first N packages")
+    parser.add_argument(
+        "--sample", type=float, metavar="FRACTION", help="take this share of the packages, drawn by their names"
+    )
+    parser.add_argument(
+        "--sample-seed", type=natural, default=0, metavar="N", help="which of the samples (default: %(default)s)"
+    )
     parser.add_argument("--article-text", action="store_true", help="put the whole article's text into every sample")
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 when anything failed; the dataset is complete all the same"
@@ -73,6 +80,9 @@ def run(args: argparse.Namespace, output: "Output") -> int:
         samples_per_shard=args.samples_per_shard,
         min_size=args.min_size,
         article_text=args.article_text,
+        limit=args.limit,
+        sample=args.sample,
+        sample_seed=args.sample_seed,
         storage_options=dict(args.storage_options),
     )
 
@@ -88,6 +98,9 @@ def extract(
     samples_per_shard: int = 10_000,
     min_size: int = 21,
     article_text: bool = False,
+    limit: int | None = None,
+    sample: float | None = None,
+    sample_seed: int = 0,
     storage_options: "Mapping[str, str] | None" = None,
 ) -> int:
     """Extract `sources` into `directory` with progress and a summary; return the exit code."""
@@ -102,6 +115,9 @@ def extract(
             samples_per_shard=samples_per_shard,
             min_size=min_size,
             article_text=article_text,
+            limit=limit,
+            sample=sample,
+            sample_seed=sample_seed,
             storage_options=storage_options,
             progress=progress,
         )

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use biomedica::dataset::{self, Options, Progress, Root};
 use biomedica::limits::Limits;
+use biomedica::source::{Sample, Selection};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -18,7 +19,7 @@ use crate::store;
 #[pyfunction]
 #[pyo3(signature = (
     sources, output, *, threads=None, part_size=4096, samples_per_shard=10_000, min_size=21, article_text=false,
-    storage_options=Vec::new(), progress=None,
+    limit=None, sample=None, sample_seed=0, storage_options=Vec::new(), progress=None,
 ))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // what Python hands over
 pub fn extract(
@@ -30,11 +31,16 @@ pub fn extract(
     samples_per_shard: usize,
     min_size: u32,
     article_text: bool,
+    limit: Option<u64>,
+    sample: Option<f64>,
+    sample_seed: u64,
     storage_options: store::Config,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
     let options = Options { part_size, samples_per_shard, min_size, article_text, limits: Limits::default(), threads };
-    options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
+    let sample = sample.map(|fraction| Sample { fraction, seed: sample_seed });
+    let selection = Selection { sample, limit };
+    options.check().and_then(|()| selection.check()).map_err(|error| PyValueError::new_err(error.detail()))?;
     let stores = store::options(storage_options)?;
     let root = Root::new(&output, &stores);
     let latest: Mutex<Option<Progress>> = Mutex::default();
@@ -55,7 +61,7 @@ pub fn extract(
             }
             if stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        dataset::extract(&sources, &root, &options, &mut note)
+        dataset::extract(&sources, &root, &options, &selection, &mut note)
     })?;
     // The last word: everything is done, the tables' sizes are known.
     let last = Progress {

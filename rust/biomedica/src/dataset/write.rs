@@ -14,7 +14,8 @@ use super::store::Store;
 use crate::article::Chunk;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::package::Package;
-use crate::{pipeline, source};
+use crate::pipeline;
+use crate::source::{self, Selection};
 
 /// While nothing comes from the pipeline, the caller is asked this often whether to go on.
 const TICK: Duration = Duration::from_millis(100);
@@ -162,7 +163,7 @@ impl Writer {
     }
 }
 
-/// Reads the packages of `sources` and writes those parts of the dataset at `output` that are not there yet.
+/// Reads the packages of `sources` that are wanted and writes those parts of the dataset at `output` that are not there yet.
 ///
 /// What concerns one package is a row of the failures table. An error is what nothing can go on after: the output
 /// cannot be written, its options are others, or no source has any package. `progress` can stop the run.
@@ -170,10 +171,11 @@ pub fn extract(
     sources: &[PathBuf],
     output: &Root,
     options: &Options,
+    selection: &Selection,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Summary> {
     let writer = Writer::open(output, options)?;
-    let plan = writer.plan(source::walk(sources));
+    let plan = writer.plan(selection.of(source::walk(sources)));
     let walked = plan.walked();
     let threads = pipeline::threads(options.threads);
     let reading = pipeline::Options { threads, limits: options.limits, min_size: options.min_size };

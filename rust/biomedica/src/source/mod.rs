@@ -4,12 +4,16 @@
 //! mirror of millions of packages needs no more memory than its largest directory. The order is that of the names'
 //! bytes, part by part of the path, the same on every machine.
 
+mod select;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Reason, Result, Stage};
 use crate::package::{Entry, Kind, Package, list};
+
+pub use select::{Sample, Selection};
 
 /// Bytes of one line of a list file.
 const MAX_LINE: u64 = 64 << 10;
