@@ -1,5 +1,6 @@
 """The compiled core: reading, writing and checking in Rust."""
 
+import builtins
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ __all__ = [
     "STATUSES",
     "Chunk",
     "Decoder",
+    "Lock",
     "Reader",
     "Sample",
     "Store",
@@ -318,6 +320,31 @@ class Store:
             SourceNotFoundError: There is nothing.
             SourceError: It ends before, changed meanwhile, or the store is lost.
         """
+
+    def list(self, prefix: str) -> builtins.list[tuple[str, int]]:
+        """URL and length of every object below a prefix of a store, in the store's order."""
+
+    def write(self, location: str, data: bytes) -> None:
+        """Write an object of a store whole, in the place of one that may be there.
+
+        Raises:
+            DatasetError: The store refuses, or is lost.
+        """
+
+    def remove(self, location: str) -> None:
+        """Remove an object of a store; one that is not there is fine."""
+
+@final
+class Lock:
+    """The right to write below a directory or prefix, while it is entered: one process has it.
+
+    Raises:
+        DatasetError: Another process has it (`locked`).
+    """
+
+    def __new__(cls, location: str, storage_options: Sequence[tuple[str, str]] = ...) -> Self: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
 @final
 class Sample:

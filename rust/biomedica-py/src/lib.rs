@@ -35,7 +35,7 @@ mod core {
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
     #[pymodule_export]
-    use super::store::Store;
+    use super::store::{Lock, Store};
     #[pymodule_export]
     use super::stream::{Sample, Stream, stream};
     #[pymodule_export]

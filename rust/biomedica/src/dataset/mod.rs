@@ -18,6 +18,7 @@ mod verify;
 mod write;
 
 pub(crate) use manifest::DATASET;
+pub use lock::Lock;
 pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, SubsetCounts};
 pub use options::{FORMAT, Options};
 pub use plan::{PartPlan, Plan, Walked};
