@@ -17,8 +17,8 @@ mod table;
 mod verify;
 mod write;
 
-pub(crate) use manifest::DATASET;
 pub use lock::Lock;
+pub(crate) use manifest::DATASET;
 pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, SubsetCounts};
 pub use options::{FORMAT, Options};
 pub use plan::{PartPlan, Plan, Walked};
