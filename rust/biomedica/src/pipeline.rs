@@ -4,18 +4,23 @@
 //! input, whatever the number of threads. What is read ahead is bounded: a worker that is too far ahead waits. A large
 //! package hands batches of its articles to workers that have nothing else to do.
 
+mod ahead;
+
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::article::{self, Chunk, Failure};
+use crate::article::{self, Chunk, Failure, Rules};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::jats::slug;
 use crate::limits::Limits;
-use crate::package::{self, Files, Package, Scratch};
+use crate::package::{self, Files, Package, Room, Scratch};
+use crate::store::StoreOptions;
+use ahead::{Ahead, Coming};
 
 /// A batch is read into one chunk: so many articles, or so many bytes of their files, whichever comes first.
 const BATCH_ARTICLES: usize = 64;
@@ -24,14 +29,16 @@ const BATCH_BYTES: u64 = 8 << 20;
 const MAX_WAITING: usize = 4;
 
 /// How a pipeline reads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Worker threads; at least one is started.
     pub threads: usize,
     /// Bounds on what input may cost.
     pub limits: Limits,
-    /// Images with a side of fewer pixels make no pairs.
-    pub min_size: u32,
+    /// What makes a figure a pair.
+    pub rules: Rules,
+    /// How packages are fetched that lie in a store.
+    pub store: StoreOptions,
 }
 
 /// The number of threads that was asked for, else one for each core.
@@ -51,6 +58,13 @@ pub struct Unit<T> {
 /// A unit ends at so many packages, or at so many bytes of packages, whichever comes first.
 const UNIT_PACKAGES: usize = 16;
 const UNIT_BYTES: u64 = 4 << 20;
+/// What a package in a store counts for at least: the size of a cloud article is not known before it comes.
+const REMOTE_BYTES: u64 = 1 << 20;
+/// Units that are fetched ahead of who reads them, and what they may hold together.
+const UNITS_AHEAD: usize = 8;
+const BYTES_AHEAD: u64 = 128 << 20;
+/// How often a worker that has nothing to do looks whether something was fetched.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 impl<T> Unit<T> {
     /// A unit of the next of `packages`; empty when there are none.
@@ -59,7 +73,8 @@ impl<T> Unit<T> {
         let mut bytes = 0_u64;
         while unit.packages.len() < UNIT_PACKAGES && bytes < UNIT_BYTES {
             let Some(package) = packages.next() else { break };
-            bytes = bytes.saturating_add(package.num_bytes);
+            let least = if package.is_remote() { REMOTE_BYTES } else { 0 };
+            bytes = bytes.saturating_add(package.num_bytes.max(least));
             unit.packages.push(package);
         }
         unit
@@ -106,6 +121,8 @@ struct State<T> {
     /// Number of the first of `entries`.
     first: u64,
     jobs: VecDeque<Job>,
+    /// Units that no worker has taken yet: the last of `entries`.
+    ahead: VecDeque<Ahead<T>>,
     idle: usize,
     is_pulling: bool,
     is_drained: bool,
@@ -117,6 +134,7 @@ struct Shared<T> {
     changed: Condvar,
     input: Mutex<Box<dyn Iterator<Item = Result<Unit<T>>> + Send>>,
     options: Options,
+    room: Room,
 }
 
 /// Reads units of packages on several threads and yields their chunks in order.
@@ -131,11 +149,15 @@ pub struct Reader<T: Send + 'static> {
 impl<T: Clone + Send + 'static> Reader<T> {
     /// Starts the workers.
     pub fn new(units: impl Iterator<Item = Result<Unit<T>>> + Send + 'static, options: Options) -> Self {
+        let threads = options.threads.max(1);
+        // Its own, set when this is dropped: the writer's requests go on.
+        let options = Options { store: StoreOptions { stop: Arc::default(), ..options.store }, ..options };
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 entries: VecDeque::new(),
                 first: 0,
                 jobs: VecDeque::new(),
+                ahead: VecDeque::new(),
                 idle: 0,
                 is_pulling: false,
                 is_drained: false,
@@ -144,12 +166,13 @@ impl<T: Clone + Send + 'static> Reader<T> {
             changed: Condvar::new(),
             input: Mutex::new(Box::new(units)),
             options,
+            room: Room::new(BYTES_AHEAD),
         });
         let start = |_| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || shared.work())
         };
-        let workers = (0..options.threads.max(1)).map(start).collect();
+        let workers = (0..threads).map(start).collect();
         Self { shared, workers }
     }
 
@@ -185,7 +208,11 @@ impl<T: Clone + Send + 'static> Iterator for Reader<T> {
 
 impl<T: Send + 'static> Drop for Reader<T> {
     fn drop(&mut self) {
-        self.shared.lock().is_stopped = true;
+        self.shared.options.store.stop.store(true, Ordering::Relaxed);
+        let mut state = self.shared.lock();
+        state.is_stopped = true;
+        state.ahead.clear();
+        drop(state);
         self.shared.changed.notify_all();
         for worker in self.workers.drain(..) {
             // A worker catches what panics in it; should one end so all the same, there is nobody left to tell.
@@ -229,7 +256,7 @@ impl<T: Clone> State<T> {
 
 enum Task<T> {
     Job(Job),
-    Unit(u64, Unit<T>),
+    Unit(u64, Unit<T>, Coming),
 }
 
 impl<T> Shared<T> {
@@ -250,7 +277,7 @@ impl<T: Clone> Shared<T> {
         while let Some(task) = self.next_task() {
             match task {
                 Task::Job(job) => self.run(job),
-                Task::Unit(number, unit) => self.read_unit(number, &unit, &mut scratch),
+                Task::Unit(number, unit, coming) => self.read_unit(number, &unit, coming, &mut scratch),
             }
         }
     }
@@ -269,34 +296,65 @@ impl<T: Clone> Shared<T> {
             if let Some(job) = state.jobs.pop_front() {
                 return Some(Task::Job(job));
             }
-            if !state.is_drained && !state.is_pulling && state.entries.len() < self.window() {
+            if self.wants_more(&state) {
                 state.is_pulling = true;
+                let number = state.first + state.entries.len() as u64;
                 drop(state);
-                let task = self.pull();
+                let pulled = self.pull(number);
                 state = self.lock();
                 state.is_pulling = false;
                 self.changed.notify_all();
-                if let Some((entry, unit)) = task {
-                    let number = state.first + state.entries.len() as u64;
-                    state.entries.push_back(entry);
-                    match unit {
-                        Some(unit) => return Some(Task::Unit(number, unit)),
-                        None => continue,
+                match pulled {
+                    Some((entry, ahead)) => {
+                        state.entries.push_back(entry);
+                        state.ahead.extend(ahead);
                     }
+                    None => state.is_drained = true,
                 }
-                state.is_drained = true;
                 continue;
+            }
+            if let Some(task) = self.take_ready(&mut state) {
+                return Some(task);
             }
             if state.is_drained && state.entries.iter().all(|e| !matches!(e, Entry::Unit(slot) if !slot.is_complete)) {
                 return None;
             }
+            let is_coming = !state.ahead.is_empty();
             state.idle += 1;
-            state = self.wait(state, Duration::from_hours(1));
+            state = self.wait(state, if is_coming { LOOK_EVERY } else { Duration::from_hours(1) });
             state.idle -= 1;
         }
     }
 
-    fn pull(&self) -> Option<(Entry<T>, Option<Unit<T>>)> {
+    /// Whether the input is to be asked for its next unit. What lies in stores is asked for further ahead, and before
+    /// anything is read, so that the network has something to do meanwhile.
+    fn wants_more(&self, state: &State<T>) -> bool {
+        let more = match state.ahead.front() {
+            None => state.entries.len() < self.window(),
+            Some(first) if first.is_remote() => {
+                state.ahead.len() < UNITS_AHEAD && state.entries.len() < self.window() + UNITS_AHEAD
+            }
+            Some(_) => false,
+        };
+        more && !state.is_drained && !state.is_pulling
+    }
+
+    /// The next unit, if it is there and its turn has come. Units are taken in order: so the consumer's next one never
+    /// waits for a worker that waits for the consumer.
+    fn take_ready(&self, state: &mut State<T>) -> Option<Task<T>> {
+        let end = state.first + self.window() as u64;
+        if !state.ahead.front_mut().is_some_and(|next| next.number < end && next.is_ready()) {
+            return None;
+        }
+        let mut next = state.ahead.pop_front()?;
+        let coming = next.take();
+        if next.is_remote() || !state.ahead.is_empty() {
+            self.room.set_front(next.number + 1);
+        }
+        Some(Task::Unit(next.number, next.unit, coming))
+    }
+
+    fn pull(&self, number: u64) -> Option<(Entry<T>, Option<Ahead<T>>)> {
         let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
         let next = catch_unwind(AssertUnwindSafe(|| input.next()));
         match next.unwrap_or_else(|panic| Some(Err(internal(panic.as_ref())))) {
@@ -304,18 +362,20 @@ impl<T: Clone> Shared<T> {
             Some(Err(error)) => Some((Entry::Error(error), None)),
             Some(Ok(unit)) => {
                 let slot = Slot { tag: unit.tag.clone(), chunks: VecDeque::new(), first: 0, is_complete: false };
-                Some((Entry::Unit(slot), Some(unit)))
+                let ahead = Ahead::new(number, unit, &self.options.limits, &self.options.store, &self.room);
+                Some((Entry::Unit(slot), Some(ahead)))
             }
         }
     }
 
-    fn read_unit(&self, number: u64, unit: &Unit<T>, scratch: &mut Scratch) {
+    fn read_unit(&self, number: u64, unit: &Unit<T>, mut coming: Coming, scratch: &mut Scratch) {
         let mut batch = Batch::new();
         let mut bytes = 0;
-        for package in &unit.packages {
-            let source: Arc<str> = package.path.to_string_lossy().into();
+        let Options { limits, store, .. } = &self.options;
+        for (index, package) in unit.packages.iter().enumerate() {
+            let source: Arc<str> = package.source().into();
             let read = catch_unwind(AssertUnwindSafe(|| {
-                package::read(package, &self.options.limits, scratch, &mut |files| {
+                let sink: package::Sink<'_> = &mut |files| {
                     bytes += files.as_ref().map_or(0, Files::num_bytes);
                     batch.push((Arc::clone(&source), files));
                     if batch.len() >= BATCH_ARTICLES || bytes >= BATCH_BYTES {
@@ -323,7 +383,11 @@ impl<T: Clone> Shared<T> {
                         self.submit(number, std::mem::take(&mut batch));
                     }
                     if self.lock().is_stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                });
+                };
+                match coming.of(index, package) {
+                    Some(fetched) => package::read_fetched(package, fetched, limits, store, scratch, sink),
+                    None => package::read(package, limits, scratch, sink),
+                }
             }));
             if let Err(panic) = read {
                 *scratch = Scratch::default();
@@ -392,7 +456,7 @@ fn read_batch(batch: Batch, options: &Options) -> Chunk {
                 continue;
             }
         };
-        let join = || article::join(&files, &source, &options.limits, options.min_size);
+        let join = || article::join(&files, &source, &options.limits, &options.rules);
         match catch_unwind(AssertUnwindSafe(join)) {
             Ok((article, failures)) => {
                 chunk.articles.extend(article);

@@ -11,11 +11,12 @@ use super::part::Part;
 use super::plan::{PartPlan, Plan, Walked};
 use super::root::Root;
 use super::store::Store;
-use crate::article::Chunk;
+use crate::article::{Chunk, Rules};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::package::Package;
 use crate::pipeline;
 use crate::source::{self, Selection};
+use crate::store::StoreOptions;
 
 /// While nothing comes from the pipeline, the caller is asked this often whether to go on.
 const TICK: Duration = Duration::from_millis(100);
@@ -178,7 +179,12 @@ pub fn extract(
     let plan = writer.plan(selection.of(source::walk(sources)));
     let walked = plan.walked();
     let threads = pipeline::threads(options.threads);
-    let reading = pipeline::Options { threads, limits: options.limits, min_size: options.min_size };
+    let reading = pipeline::Options {
+        threads,
+        limits: options.limits,
+        rules: Rules::of_size(options.min_size),
+        store: StoreOptions::default(),
+    };
     let mut reader = pipeline::Reader::new(plan, reading);
     writer.write(&walked, &mut |patience| reader.next_within(patience), progress).map_err(|error| {
         let names = || sources.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>().join(", ");

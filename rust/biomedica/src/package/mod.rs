@@ -9,6 +9,7 @@
 mod archive;
 mod cloud;
 mod directory;
+mod fetch;
 mod file;
 mod group;
 pub(crate) mod header;
@@ -16,6 +17,7 @@ mod inflate;
 mod metadata;
 mod pool;
 mod report;
+mod room;
 mod stream;
 mod tar;
 
@@ -28,10 +30,12 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 
 pub(crate) use directory::{Entry, list};
+pub use fetch::{Arrived, Fetched, fetch, read_fetched};
 pub use file::File;
 pub use metadata::Metadata;
 use report::Report;
 pub use report::{MAX_FAILURES, Sink};
+pub use room::{Claim, Room};
 
 use crate::error::{Error, Reason, Result, Stage, words};
 use crate::limits::Limits;
