@@ -308,6 +308,7 @@ impl<T: Clone> Shared<T> {
                     Some((entry, ahead)) => {
                         state.entries.push_back(entry);
                         state.ahead.extend(ahead);
+                        self.set_front(&state);
                     }
                     None => state.is_drained = true,
                 }
@@ -348,10 +349,15 @@ impl<T: Clone> Shared<T> {
         }
         let mut next = state.ahead.pop_front()?;
         let coming = next.take();
-        if next.is_remote() || !state.ahead.is_empty() {
-            self.room.set_front(next.number + 1);
-        }
+        self.set_front(state);
         Some(Task::Unit(next.number, next.unit, coming))
+    }
+
+    /// Gives the unit that is read next what it needs.
+    fn set_front(&self, state: &State<T>) {
+        if let Some(next) = state.ahead.front().filter(|next| next.is_remote()) {
+            self.room.set_front(next.number);
+        }
     }
 
     fn pull(&self, number: u64) -> Option<(Entry<T>, Option<Ahead<T>>)> {
@@ -488,3 +494,6 @@ fn internal(panic: &(dyn std::any::Any + Send)) -> Error {
     let detail = format!("a defect of this library, please report it: {}", message.unwrap_or("panicked"));
     Error::new(Stage::Open, Reason::Internal, detail)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ mod place;
 mod remote;
 mod request;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 use bytes::Bytes;
