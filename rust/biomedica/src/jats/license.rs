@@ -5,6 +5,7 @@ mod names;
 use memchr::memmem;
 
 use super::License;
+pub use names::CODES;
 use names::Codes;
 
 /// What speaks for a licence, in the order it stands in.

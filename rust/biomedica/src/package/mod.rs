@@ -6,6 +6,7 @@
 //! package alone. Packages come from anywhere: everything is bounded by [`Limits`], and what was read before a fault is
 //! kept where it is whole.
 
+mod any_path;
 mod archive;
 mod cloud;
 mod directory;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use directory::{Entry, list};
 pub use fetch::{Arrived, Fetched, fetch, read_fetched};
@@ -42,9 +44,10 @@ use crate::limits::Limits;
 use crate::store;
 
 /// What holds one article or many.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
     /// Where it is: a path, or a URL.
+    #[serde(with = "any_path")]
     pub path: PathBuf,
     /// What it is.
     pub kind: Kind,
@@ -99,20 +102,21 @@ impl Package {
     }
 }
 
-/// What a package is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A gzip-compressed tar. By its name: a plain tar under this name is read as what it is.
-    TarGz,
-    /// A tar; a gzip under this name is read as what it is.
-    Tar,
-    /// A directory with an article's files.
-    Directory,
-    /// An XML file on its own, without images.
-    Xml,
-    /// A version of an article in the layout of the cloud bucket: its files in `PMCn.v`, and what is known of it in
-    /// `metadata/PMCn.v.json` beside that.
-    Article,
+words! {
+    /// What a package is.
+    Kind {
+        /// A gzip-compressed tar. By its name: a plain tar under this name is read as what it is.
+        TarGz = "tar.gz",
+        /// A tar; a gzip under this name is read as what it is.
+        Tar = "tar",
+        /// A directory with an article's files.
+        Directory = "directory",
+        /// An XML file on its own, without images.
+        Xml = "xml",
+        /// A version of an article in the layout of the cloud bucket: its files in `PMCn.v`, and what is known of it in
+        /// `metadata/PMCn.v.json` beside that.
+        Article = "article",
+    }
 }
 
 impl Kind {
