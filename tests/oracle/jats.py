@@ -62,6 +62,8 @@ def parse_article(xml: bytes) -> dict[str, object]:
         "article_license": license_.code,
         "article_license_url": license_.url,
         "article_license_text": license_.text,
+        "license_in_urls": license_.in_urls,
+        "license_in_text": license_.in_text,
         "license_conflict": license_.conflict,
         "subset": license_.subset,
         "article_citation": citation_of(journal, date, meta),

@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow::{self, Continue};
 use std::sync::Arc;
 
-use super::file::{File, Role, base_name, directory, too_large};
 use super::Report;
+use super::file::{File, Role, base_name, directory, too_large};
 use crate::error::{Error, Reason, Stage};
 use crate::limits::Limits;
 
