@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
+from biomedica._rules import Rules
 from biomedica.exceptions import BiomedicaError, XmlError
 
 __all__ = [
@@ -85,17 +86,17 @@ def parse_entrez(xml: bytes) -> tuple[pa.RecordBatch, XmlError | None]:
         `unsupported_format` when the document is none of PubMed's at all, such as an error page.
     """
 
-def read(sources: list[Path], *, threads: int | None = None, min_size: int = 21) -> Reader:
+def read(sources: list[Path], *, rules: Rules, threads: int | None = None) -> Reader:
     """Read packages as chunks of record batches; `biomedica.read` documents it."""
 
 def extract(
     sources: list[Path],
     output: str,
     *,
+    rules: Rules,
     threads: int | None = None,
     part_size: int = 4096,
     samples_per_shard: int = 10_000,
-    min_size: int = 21,
     article_text: bool = False,
     limit: int | None = None,
     sample: float | None = None,

@@ -112,8 +112,7 @@ class Dataset:
         """One row a figure, paired or not, without bytes.
 
         `status` (`biomedica.STATUSES`) is `ok` for a pair, else `no_image`, `no_caption`, `too_small`,
-        `unreadable_image` or `unsupported_format`.
-
+        `unreadable_image`, `unsupported_format`, `retracted` (the article was) or `filtered` (its licence is not wanted).
 
         `shard`, `shard_offset` and `shard_length` say where a pair's image lies.
         """

@@ -9,6 +9,7 @@ mod interrupt;
 mod parse_article;
 mod parse_entrez;
 mod read;
+mod rules;
 mod store;
 mod stream;
 mod verify;

@@ -3,12 +3,13 @@
 //! In a directory that is a lock of the system on `.lock`, which ends with its process. In a store it is the object
 //! `.lock`, made on condition that there is none. Its owner writes it anew every half minute; after five minutes without
 //! a sign of life, or at once where the owner was a process of this very machine that is no more, another one takes it
-//! over. An owner that finds its lock taken over stops. Ages are told by this machine's clock against the store's, which
+//! over. An owner that finds its lock taken over stops. Both hold the run's name, so that whoever made a part for a run
+//! that has ended, perhaps on another machine, can tell (`check_run`). Ages are told by this machine's clock against the store's, which
 //! must not differ by minutes. A store that knows no conditions is written unguarded, as is a file system without locks.
 
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,8 @@ use crate::error::{Error, Reason, Result, Stage};
 use crate::store::{self, StoreOptions, Version};
 
 pub(super) const LOCK: &str = ".lock";
+/// Locked while files get their names.
+pub(super) const PUBLISH: &str = ".publish";
 const BEAT: Duration = Duration::from_secs(30);
 const STALE: Duration = Duration::from_mins(5);
 /// How long giving it back may take.
@@ -36,13 +39,61 @@ const MAX_LOCK: u64 = 1 << 16;
 
 /// The right to write below a root, until it is dropped.
 #[derive(Debug)]
-pub struct Lock(Held);
+pub struct Lock(Kind);
 
 #[derive(Debug)]
-enum Held {
-    Directory(#[allow(dead_code, reason = "holds the lock of the system")] File),
+enum Kind {
+    Directory(Held),
     Store(Lease),
     Unguarded,
+}
+
+/// A lock of the system, on a file that names the run.
+#[derive(Debug)]
+pub(super) struct Held {
+    file: File,
+    token: String,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The run has ended. A name that stays does no harm: the next run writes its own.
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// The right to give files their names and to take files out. In stores nobody has it alone: there, two that publish
+/// the same part write the same objects.
+#[derive(Debug)]
+pub(super) struct Publishing(#[allow(dead_code, reason = "holds the lock of the system")] Option<File>);
+
+impl Publishing {
+    /// Waits for whoever has it, which is not long.
+    pub(super) fn take(root: &Root) -> Result<Self> {
+        let Some(directory) = root.directory() else { return Ok(Self(None)) };
+        let path = directory.join(PUBLISH);
+        let file = at(&path, File::options().create(true).truncate(false).write(true).open(&path))?;
+        match file.lock() {
+            Ok(()) => Ok(Self(Some(file))),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Self(None)),
+            Err(error) => at(&path, Err(error)),
+        }
+    }
+}
+
+/// Fails when `run` is not the one that holds the dataset's lock. None is a run where locks are not known.
+pub(super) fn check_run(root: &Root, run: Option<&str>) -> Result<()> {
+    let Some(run) = run else { return Ok(()) };
+    let there = root.read(LOCK)?.unwrap_or_default();
+    let is_same = match root.directory() {
+        Some(_) => there == run.as_bytes(),
+        None => serde_json::from_slice(&there).is_ok_and(|owner: Owner| owner.token == run),
+    };
+    if is_same {
+        return Ok(());
+    }
+    let detail = "the run that this part was made for has ended, or another one has taken over; nothing was changed";
+    Err(refuse(&root.location(""), detail))
 }
 
 /// What the object says.
@@ -61,17 +112,26 @@ impl Lock {
     /// Takes it at once, or is refused ([`Reason::Locked`]) while another process has it.
     pub fn take(root: &Root) -> Result<Self> {
         let held = match (root.directory(), root.options()) {
-            (Some(directory), _) => lock_directory(directory),
+            (Some(directory), _) => lock_directory(root, directory),
             (None, Some(options)) => lock_prefix(root, options),
-            (None, None) => Ok(Held::Unguarded),
+            (None, None) => Ok(Kind::Unguarded),
         };
         held.map(Self)
+    }
+
+    /// The run that holds it; none where locks are not known.
+    pub(super) fn run(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Directory(held) => Some(&held.token),
+            Kind::Store(lease) => Some(&lease.token),
+            Kind::Unguarded => None,
+        }
     }
 
     /// Fails when another process has taken the lock over.
     pub(super) fn check(&self) -> Result<()> {
         match &self.0 {
-            Held::Store(lease) if lease.is_lost.load(Ordering::Relaxed) => Err(refuse(
+            Kind::Store(lease) if lease.is_lost.load(Ordering::Relaxed) => Err(refuse(
                 &lease.location,
                 "another process has taken over the writing of this dataset, as this one gave no sign of life for minutes",
             )),
@@ -80,22 +140,29 @@ impl Lock {
     }
 }
 
-fn lock_directory(root: &Path) -> Result<Held> {
-    let path = root.join(LOCK);
+fn lock_directory(root: &Root, directory: &Path) -> Result<Kind> {
+    let path = directory.join(LOCK);
     let file = at(&path, File::options().create(true).truncate(false).write(true).open(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(Held::Directory(file)),
+        Ok(()) => {
+            // Whoever publishes for an earlier run is through with it, or finds the new name.
+            let _publishing = Publishing::take(root)?;
+            let mut held = Held { file, token: token() };
+            let named = held.file.set_len(0).and_then(|()| held.file.write_all(held.token.as_bytes()));
+            at(&path, named.and_then(|()| held.file.sync_data()))?;
+            Ok(Kind::Directory(held))
+        }
         // A file system without locks: better to write unguarded than not at all.
-        Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(Held::Unguarded),
+        Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(Kind::Unguarded),
         Err(TryLockError::WouldBlock) => Err(refuse(
-            &root.to_string_lossy(),
+            &directory.to_string_lossy(),
             "another process is writing this dataset; wait for its end, or choose another output directory",
         )),
         Err(TryLockError::Error(e)) => Err(Error::io(Stage::Write, &e).at_path(&path)),
     }
 }
 
-fn lock_prefix(root: &Root, options: &StoreOptions) -> Result<Held> {
+fn lock_prefix(root: &Root, options: &StoreOptions) -> Result<Kind> {
     let location = root.location(LOCK);
     let owner = Owner::this();
     // The lock is given back also by a run that was stopped.
@@ -103,9 +170,9 @@ fn lock_prefix(root: &Root, options: &StoreOptions) -> Result<Held> {
     let mut over = None;
     for _ in 0..MAX_TRIES {
         match store::put_if(&location, owner.to_bytes(), over.as_ref(), options) {
-            Ok(Some(version)) => return Ok(Held::Store(Lease::begin(location, owner, version, own))),
+            Ok(Some(version)) => return Ok(Kind::Store(Lease::begin(location, owner, version, own))),
             Ok(None) => {}
-            Err(error) if error.reason() == Reason::UnsupportedFormat => return Ok(Held::Unguarded),
+            Err(error) if error.reason() == Reason::UnsupportedFormat => return Ok(Kind::Unguarded),
             Err(error) => return Err(error),
         }
         let pending = store::fetch(&location, options, MAX_LOCK)?;
@@ -121,7 +188,7 @@ fn lock_prefix(root: &Root, options: &StoreOptions) -> Result<Held> {
         let other: Option<Owner> = serde_json::from_slice(&there.bytes).ok();
         if other.as_ref() == Some(&owner) {
             // It is ours: only the store's answer was lost.
-            return Ok(Held::Store(Lease::begin(location, owner, there.version(), own)));
+            return Ok(Kind::Store(Lease::begin(location, owner, there.version(), own)));
         }
         let age = there.modified.and_then(|then| (Utc::now() - then).to_std().ok()).unwrap_or_default();
         if !is_free(other.as_ref(), age, &owner) {
@@ -145,8 +212,7 @@ fn is_free(other: Option<&Owner>, age: Duration, this: &Owner) -> bool {
 
 impl Owner {
     fn this() -> Self {
-        let token = format!("{:016x}", RandomState::new().build_hasher().finish());
-        Self { token, machine: machine(), process: std::process::id(), beat: 0 }
+        Self { token: token(), machine: machine(), process: std::process::id(), beat: 0 }
     }
 
     /// Whether it was a process of the machine of `this` and is no more.
@@ -162,6 +228,11 @@ impl Owner {
     }
 }
 
+/// A name that no other run has.
+fn token() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
 /// This boot of this machine, and the namespace in which a process's number means something; empty where that is not
 /// to be known.
 pub(super) fn machine() -> String {
@@ -175,6 +246,7 @@ pub(super) fn machine() -> String {
 #[derive(Debug)]
 struct Lease {
     location: String,
+    token: String,
     is_lost: Arc<AtomicBool>,
     end: Option<Sender<()>>,
     /// Disconnected when the lock is given back.
@@ -186,6 +258,7 @@ struct Lease {
 
 impl Lease {
     fn begin(location: String, owner: Owner, version: Version, options: StoreOptions) -> Self {
+        let token = owner.token.clone();
         let is_lost = Arc::new(AtomicBool::new(false));
         let (end, until) = channel();
         let (alive, ended) = channel();
@@ -215,7 +288,7 @@ impl Lease {
                 let _ = store::delete(&at, &options);
             }
         });
-        Self { location, is_lost, end: Some(end), ended, stop, thread: Some(thread) }
+        Self { location, token, is_lost, end: Some(end), ended, stop, thread: Some(thread) }
     }
 }
 

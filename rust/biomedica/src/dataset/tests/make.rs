@@ -9,7 +9,7 @@ use arrow_buffer::Buffer;
 use sha2::{Digest, Sha256};
 
 use crate::article::{Article, Chunk, Failure, Figure, Image, Status};
-use crate::dataset::{Options, Root, Summary, Writer};
+use crate::dataset::{Options, Root, Summary, Units, Writer};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::Format;
 use crate::jats;
@@ -44,7 +44,7 @@ impl Fake {
     /// As a package that says what it is by its name and its size.
     fn package(self) -> Package {
         let num_bytes = 1000 + u64::from(self.number);
-        Package { path: self.path().into(), kind: package::Kind::TarGz, num_bytes }
+        Package::new(self.path(), package::Kind::TarGz, num_bytes)
     }
 }
 
@@ -85,6 +85,8 @@ pub fn article(package: Fake) -> Article {
     let seed = package.number - u32::from(package.kind == Kind::Again);
     let accession = format!("PMC{seed}");
     Article {
+        version_reason: None,
+        is_manuscript: None,
         version: None,
         source: package.path(),
         jats: jats::Article {
@@ -158,7 +160,7 @@ pub fn write(
     let writer = Writer::open(root, options)?;
     let plan = writer.plan(packages.iter().map(|fake| Ok(fake.package())));
     let walked = plan.walked();
-    let mut results = plan.flat_map(|unit| match unit {
+    let mut results = Units::new(plan).flat_map(|unit| match unit {
         Ok(unit) => {
             let same = |package: &Package| *packages.iter().find(|fake| fake.package() == *package).unwrap();
             let fakes: Vec<Fake> = unit.packages.iter().map(same).collect();
