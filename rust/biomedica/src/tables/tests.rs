@@ -114,6 +114,7 @@ fn the_schemas_are_the_published_columns() {
     caption_source: Utf8
     group_caption: Utf8
     image_context: List(Utf8)
+    image_context_panels: List(Utf8)
     image_panels: List(Struct("label": Utf8, "text": Utf8))
     in_sub_article: Boolean
     status: Utf8
