@@ -7,6 +7,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -30,6 +32,22 @@ macro_rules! words {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                let word = <String as serde::Deserialize>::deserialize(deserializer)?;
+                let mut all = Self::ALL.iter().copied();
+                all.find(|known| known.as_str() == word).ok_or_else(|| {
+                    serde::de::Error::custom(format!(concat!("no ", stringify!($name), " is called {}"), word))
+                })
             }
         }
     };
@@ -113,10 +131,10 @@ words! {
 /// What happened, where, and in which step.
 ///
 /// `Display` reads `source: member: at byte N: reason: detail`, leaving out what is not known.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Error(Box<Inner>);
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Inner {
     stage: Stage,
     reason: Reason,
@@ -272,6 +290,16 @@ mod tests {
     fn a_place_once_set_stays() {
         let error = Error::new(Stage::Xml, Reason::Malformed, "x").in_source("a").in_source("b");
         assert_eq!(error.source(), Some("a"));
+    }
+
+    #[test]
+    fn an_error_travels_as_json() {
+        let error = Error::new(Stage::Fetch, Reason::Io, "gone").at_offset(7).in_member("a.jpg").in_source("s3://a/b");
+        let text = serde_json::to_string(&error).unwrap_or_default();
+        insta::assert_snapshot!(text, @r#"{"stage":"fetch","reason":"io","source":"s3://a/b","member":"a.jpg","offset":7,"detail":"gone"}"#);
+        let back: Option<Error> = serde_json::from_str(&text).ok();
+        assert_eq!(back.map(|back| back.to_string()), Some(error.to_string()));
+        assert!(serde_json::from_str::<Reason>("\"tired\"").is_err());
     }
 
     #[test]

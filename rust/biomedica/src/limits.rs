@@ -1,9 +1,11 @@
 //! Bounds on what input may cost. Everything read from outside is held to them.
 
+use serde::{Deserialize, Serialize};
+
 const MIB: u64 = 1 << 20;
 
 /// How much of anything is accepted before it becomes a failure. Sizes are in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// One XML document, before and after its text is decoded.
     pub xml_bytes: u64,

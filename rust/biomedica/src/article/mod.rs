@@ -4,6 +4,7 @@ mod join;
 mod lookup;
 
 use arrow_buffer::Buffer;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, words};
 use crate::image::Format;
@@ -82,7 +83,7 @@ pub struct Chunk {
 }
 
 /// One thing that could not be read.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Failure {
     /// The article that it belongs to, when that is known.
     pub accession: Option<String>,

@@ -1,6 +1,7 @@
 //! Files that appear whole or not at all, hashed as they are written.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
@@ -72,8 +73,10 @@ impl Drop for Names {
 }
 
 /// The name that the file at `path` has until it is whole.
+/// A name that no other writer has, lest two that make the same part write into each other's files.
 fn temporary(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(PREFIX);
+    let own = RandomState::new().build_hasher().finish();
+    let mut name = std::ffi::OsString::from(format!("{PREFIX}{own:016x}-"));
     name.push(path.file_name().unwrap_or_default());
     path.with_file_name(name)
 }

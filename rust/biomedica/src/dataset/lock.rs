@@ -3,12 +3,13 @@
 //! In a directory that is a lock of the system on `.lock`, which ends with its process. In a store it is the object
 //! `.lock`, made on condition that there is none. Its owner writes it anew every half minute; after five minutes without
 //! a sign of life, or at once where the owner was a process of this very machine that is no more, another one takes it
-//! over. An owner that finds its lock taken over stops. Ages are told by this machine's clock against the store's, which
+//! over. An owner that finds its lock taken over stops. Both hold the run's name, so that whoever made a part for a run
+//! that has ended, perhaps on another machine, can tell (`check_run`). Ages are told by this machine's clock against the store's, which
 //! must not differ by minutes. A store that knows no conditions is written unguarded, as is a file system without locks.
 
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,8 @@ use crate::error::{Error, Reason, Result, Stage};
 use crate::store::{self, StoreOptions, Version};
 
 pub(super) const LOCK: &str = ".lock";
+/// Locked while files get their names.
+pub(super) const PUBLISH: &str = ".publish";
 const BEAT: Duration = Duration::from_secs(30);
 const STALE: Duration = Duration::from_mins(5);
 /// How long giving it back may take.
@@ -37,9 +40,57 @@ const MAX_LOCK: u64 = 1 << 16;
 /// The right to write, until it is dropped.
 #[derive(Debug)]
 pub(super) enum Lock {
-    Directory(#[allow(dead_code, reason = "holds the lock of the system")] File),
+    Directory(Held),
     Store(Lease),
     Unguarded,
+}
+
+/// A lock of the system, on a file that names the run.
+#[derive(Debug)]
+pub(super) struct Held {
+    file: File,
+    token: String,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The run has ended. A name that stays does no harm: the next run writes its own.
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// The right to give files their names and to take files out. In stores nobody has it alone: there, two that publish
+/// the same part write the same objects.
+#[derive(Debug)]
+pub(super) struct Publishing(#[allow(dead_code, reason = "holds the lock of the system")] Option<File>);
+
+impl Publishing {
+    /// Waits for whoever has it, which is not long.
+    pub(super) fn take(root: &Root) -> Result<Self> {
+        let Some(directory) = root.directory() else { return Ok(Self(None)) };
+        let path = directory.join(PUBLISH);
+        let file = at(&path, File::options().create(true).truncate(false).write(true).open(&path))?;
+        match file.lock() {
+            Ok(()) => Ok(Self(Some(file))),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Self(None)),
+            Err(error) => at(&path, Err(error)),
+        }
+    }
+}
+
+/// Fails when `run` is not the one that holds the dataset's lock. None is a run where locks are not known.
+pub(super) fn check_run(root: &Root, run: Option<&str>) -> Result<()> {
+    let Some(run) = run else { return Ok(()) };
+    let there = root.read(LOCK)?.unwrap_or_default();
+    let is_same = match root.directory() {
+        Some(_) => there == run.as_bytes(),
+        None => serde_json::from_slice(&there).is_ok_and(|owner: Owner| owner.token == run),
+    };
+    if is_same {
+        return Ok(());
+    }
+    let detail = "the run that this part was made for has ended, or another one has taken over; nothing was changed";
+    Err(refuse(&root.location(""), detail))
 }
 
 /// What the object says.
@@ -57,9 +108,18 @@ struct Owner {
 impl Lock {
     pub(super) fn take(root: &Root) -> Result<Self> {
         match (root.directory(), root.options()) {
-            (Some(directory), _) => lock_directory(directory),
+            (Some(directory), _) => lock_directory(root, directory),
             (None, Some(options)) => lock_prefix(root, options),
             (None, None) => Ok(Self::Unguarded),
+        }
+    }
+
+    /// The run that holds it; none where locks are not known.
+    pub(super) fn run(&self) -> Option<&str> {
+        match self {
+            Self::Directory(held) => Some(&held.token),
+            Self::Store(lease) => Some(&lease.token),
+            Self::Unguarded => None,
         }
     }
 
@@ -75,15 +135,22 @@ impl Lock {
     }
 }
 
-fn lock_directory(root: &Path) -> Result<Lock> {
-    let path = root.join(LOCK);
+fn lock_directory(root: &Root, directory: &Path) -> Result<Lock> {
+    let path = directory.join(LOCK);
     let file = at(&path, File::options().create(true).truncate(false).write(true).open(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock::Directory(file)),
+        Ok(()) => {
+            // Whoever publishes for an earlier run is through with it, or finds the new name.
+            let _publishing = Publishing::take(root)?;
+            let mut held = Held { file, token: token() };
+            let named = held.file.set_len(0).and_then(|()| held.file.write_all(held.token.as_bytes()));
+            at(&path, named.and_then(|()| held.file.sync_data()))?;
+            Ok(Lock::Directory(held))
+        }
         // A file system without locks: better to write unguarded than not at all.
         Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(Lock::Unguarded),
         Err(TryLockError::WouldBlock) => Err(refuse(
-            &root.to_string_lossy(),
+            &directory.to_string_lossy(),
             "another process is writing this dataset; wait for its end, or choose another output directory",
         )),
         Err(TryLockError::Error(e)) => Err(Error::io(Stage::Write, &e).at_path(&path)),
@@ -140,8 +207,7 @@ fn is_free(other: Option<&Owner>, age: Duration, this: &Owner) -> bool {
 
 impl Owner {
     fn this() -> Self {
-        let token = format!("{:016x}", RandomState::new().build_hasher().finish());
-        Self { token, machine: machine(), process: std::process::id(), beat: 0 }
+        Self { token: token(), machine: machine(), process: std::process::id(), beat: 0 }
     }
 
     /// Whether it was a process of the machine of `this` and is no more.
@@ -157,6 +223,11 @@ impl Owner {
     }
 }
 
+/// A name that no other run has.
+fn token() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
 /// This boot of this machine, and the namespace in which a process's number means something; empty where that is not
 /// to be known.
 pub(super) fn machine() -> String {
@@ -170,6 +241,7 @@ pub(super) fn machine() -> String {
 #[derive(Debug)]
 pub(super) struct Lease {
     location: String,
+    token: String,
     is_lost: Arc<AtomicBool>,
     end: Option<Sender<()>>,
     /// Disconnected when the lock is given back.
@@ -181,6 +253,7 @@ pub(super) struct Lease {
 
 impl Lease {
     fn begin(location: String, owner: Owner, version: Version, options: StoreOptions) -> Self {
+        let token = owner.token.clone();
         let is_lost = Arc::new(AtomicBool::new(false));
         let (end, until) = channel();
         let (alive, ended) = channel();
@@ -210,7 +283,7 @@ impl Lease {
                 let _ = store::delete(&at, &options);
             }
         });
-        Self { location, is_lost, end: Some(end), ended, stop, thread: Some(thread) }
+        Self { location, token, is_lost, end: Some(end), ended, stop, thread: Some(thread) }
     }
 }
 

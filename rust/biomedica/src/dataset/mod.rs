@@ -1,8 +1,9 @@
 //! The dataset on disk: parts that appear whole or not at all, the same bytes from the same inputs and options.
 //!
-//! A [`Plan`] cuts the lazy list of packages into parts and these into units of work; a pipeline reads the units; and
-//! [`Writer`] takes what they give, in order, and publishes part after part. What is done already is left out, so that
-//! a run that was killed goes on where it was.
+//! A [`Plan`] cuts the lazy list of packages into parts, and [`Units`] these into units of work; a pipeline reads the
+//! units; and [`Writer`] takes what they give, in order, and publishes part after part. Or each part is a [`Task`] for
+//! whoever makes it, and the writer adopts what was made. What is done already is left out, so that a run that was
+//! killed goes on where it was.
 
 mod chunks;
 pub(crate) mod file;
@@ -10,18 +11,22 @@ mod lock;
 mod manifest;
 mod options;
 mod part;
+mod place;
 mod plan;
 mod root;
 mod store;
 mod table;
+mod task;
 mod verify;
 mod write;
 
 pub(crate) use manifest::DATASET;
 pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, SubsetCounts};
 pub use options::{FORMAT, Options};
-pub use plan::{PartPlan, Plan, Walked};
+pub use place::Place;
+pub use plan::{PartPlan, Plan, Units, Walked};
 pub use root::Root;
+pub use task::{Task, write_part};
 pub use verify::{Problem, Report, verify};
 pub use write::{Item, Missing, Progress, Summary, Writer, extract};
 

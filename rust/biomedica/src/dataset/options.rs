@@ -1,6 +1,7 @@
 //! What an extraction can be told, and how a dataset remembers it.
 
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Reason, Result, Stage};
@@ -12,7 +13,7 @@ use crate::limits::Limits;
 pub const FORMAT: u32 = 2;
 
 /// What an extraction can be told. All but `threads` change the bytes of a dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// Packages in a part.
     pub part_size: usize,
@@ -23,8 +24,10 @@ pub struct Options {
     /// Put `article_text` into the JSON of every sample.
     pub article_text: bool,
     /// What input may cost.
+    #[serde(flatten)]
     pub limits: Limits,
     /// Threads that read packages; none for as many as there are cores.
+    #[serde(skip)]
     pub threads: Option<usize>,
 }
 
@@ -63,24 +66,17 @@ impl Options {
 
     /// The options that change bytes, as `dataset.json` has them.
     pub fn to_json(&self) -> Map<String, Value> {
-        let limits = &self.limits;
-        let object = json!({
-            "part_size": self.part_size,
-            "samples_per_shard": self.samples_per_shard,
-            "min_size": self.min_size,
-            "article_text": self.article_text,
-            "xml_bytes": limits.xml_bytes,
-            "member_bytes": limits.member_bytes,
-            "article_bytes": limits.article_bytes,
-            "package_bytes": limits.package_bytes,
-            "expansion_ratio": limits.expansion_ratio,
-            "xml_depth": limits.xml_depth,
-            "entity_bytes": limits.entity_bytes,
-        });
-        match object {
-            Value::Object(map) => map,
+        match serde_json::to_value(self) {
+            Ok(Value::Object(map)) => map,
             _ => Map::new(),
         }
+    }
+
+    /// The options that a dataset remembers.
+    pub fn from_json(options: &Map<String, Value>) -> Result<Self> {
+        serde_json::from_value(Value::Object(options.clone())).map_err(|error| {
+            Error::new(Stage::Open, Reason::Corrupt, format!("the options of the dataset cannot be read: {error}"))
+        })
     }
 
     /// SHA-256 over format and options, in hex.
@@ -105,7 +101,15 @@ impl Options {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_dataset_remembers_its_options() {
+        let options = Options { min_size: 64, article_text: true, ..Options::default() };
+        assert_eq!(Options::from_json(&options.to_json()).unwrap(), options);
+    }
 
     #[test]
     fn threads_do_not_change_the_digest_but_the_rest_does() {

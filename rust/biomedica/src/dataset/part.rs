@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::file::{Output, Sealed, at};
 use super::manifest::{Counts, FileRecord, PartRecord};
+use super::place::Place;
 use super::plan::PartPlan;
-use super::store::Store;
 use super::table::TableFile;
 use crate::article::{Article, Chunk, Failure, Figure, Status};
 use crate::error::{Error, Reason, Result, Stage};
@@ -21,6 +21,7 @@ use crate::tables::{Articles, Failures, FigureRow, Figures, Packages, Pointer, w
 /// A part that takes chunks, in the order of its packages.
 #[derive(Debug)]
 pub(super) struct Part {
+    place: Place,
     plan: Arc<PartPlan>,
     articles: TableFile<Articles>,
     figures: TableFile<Figures>,
@@ -45,14 +46,15 @@ struct Shard {
 }
 
 impl Part {
-    pub(super) fn create(store: &Store, plan: Arc<PartPlan>) -> Result<Self> {
+    pub(super) fn create(place: &Place, plan: Arc<PartPlan>) -> Result<Self> {
         let stem = PartRecord::stem(plan.number);
         let counts = Counts { packages: plan.packages.len() as u64, input_bytes: plan.input_bytes, ..Counts::new() };
         let mut part = Self {
-            articles: TableFile::create(store, format!("articles/{stem}.parquet"))?,
-            figures: TableFile::create(store, format!("figures/{stem}.parquet"))?,
-            failures: TableFile::create(store, format!("failures/{stem}.parquet"))?,
-            packages: TableFile::create(store, format!("packages/{stem}.parquet"))?,
+            place: place.clone(),
+            articles: TableFile::create(place, format!("articles/{stem}.parquet"))?,
+            figures: TableFile::create(place, format!("figures/{stem}.parquet"))?,
+            failures: TableFile::create(place, format!("failures/{stem}.parquet"))?,
+            packages: TableFile::create(place, format!("packages/{stem}.parquet"))?,
             open: BTreeMap::new(),
             shards: BTreeMap::new(),
             next_shard: BTreeMap::new(),
@@ -89,7 +91,7 @@ impl Part {
         open + self.shards.values().map(|(record, _)| record.num_bytes).sum::<u64>()
     }
 
-    pub(super) fn add(&mut self, store: &Store, chunk: &Chunk) -> Result<()> {
+    pub(super) fn add(&mut self, chunk: &Chunk) -> Result<()> {
         for failure in &chunk.failures {
             self.failure(failure)?;
         }
@@ -99,13 +101,13 @@ impl Part {
                 self.failure(&duplicate(article))?;
             } else {
                 self.accessions.insert(article.accession.clone());
-                self.article(store, article)?;
+                self.article(article)?;
             }
         }
         Ok(())
     }
 
-    fn article(&mut self, store: &Store, article: &Article) -> Result<()> {
+    fn article(&mut self, article: &Article) -> Result<()> {
         let subset = article.jats.license.subset();
         self.articles.push(article)?;
         self.counts.articles += 1;
@@ -116,10 +118,10 @@ impl Part {
                 None => None,
                 Some(pair) => {
                     if json.is_empty() {
-                        json = article_json(article, store.options().article_text)?;
+                        json = article_json(article, self.place.options().article_text)?;
                     }
                     pairs += 1;
-                    Some(self.sample(store, article, figure, pair, &json)?)
+                    Some(self.sample(article, figure, pair, &json)?)
                 }
             };
             self.figures.push(FigureRow { article, figure, pointer: pointer.as_ref() })?;
@@ -135,18 +137,11 @@ impl Part {
     }
 
     /// Writes a pair into the open shard of its kind and says where its image lies.
-    fn sample(
-        &mut self,
-        store: &Store,
-        article: &Article,
-        figure: &Figure,
-        pair: Pair<'_>,
-        json: &[u8],
-    ) -> Result<Pointer> {
+    fn sample(&mut self, article: &Article, figure: &Figure, pair: Pair<'_>, json: &[u8]) -> Result<Pointer> {
         let key = (article.jats.license.subset(), pair.format);
         let mut shard = match self.open.remove(&key) {
             Some(shard) => shard,
-            None => self.open_shard(store, key.0)?,
+            None => self.open_shard(key.0)?,
         };
         let id = &figure.image_id;
         let name = format!("{id}.{}", pair.format.extension());
@@ -162,29 +157,29 @@ impl Part {
         let members =
             [(name, pair.bytes), (format!("{id}.txt"), pair.caption.as_bytes()), (format!("{id}.json"), &object)];
         for (name, bytes) in members {
-            at(&store.path(&shard.path), shard.tar.append(&name, bytes))?;
+            at(&self.place.path(&shard.path), shard.tar.append(&name, bytes))?;
         }
         shard.samples += 1;
-        if shard.samples >= store.options().samples_per_shard as u64 {
+        if shard.samples >= self.place.options().samples_per_shard as u64 {
             // Wait, lest small shards be finished faster than the disk takes them.
-            self.seal_shard(store, key.1, shard)?.wait()?;
+            self.seal_shard(key.1, shard)?.wait()?;
         } else {
             self.open.insert(key, shard);
         }
         Ok(pointer)
     }
 
-    fn open_shard(&mut self, store: &Store, subset: Subset) -> Result<Shard> {
+    fn open_shard(&mut self, subset: Subset) -> Result<Shard> {
         let number = self.next_shard.entry(subset).or_default();
         let path = format!("shards/{subset}/{}-{number:04}.tar", PartRecord::stem(self.plan.number));
         *number += 1;
-        let tar = Tar::new(store.root().output(&path)?);
+        let tar = Tar::new(self.place.root().output(&path)?);
         Ok(Shard { path: path.into(), tar, samples: 0 })
     }
 
-    fn seal_shard(&mut self, store: &Store, format: Format, shard: Shard) -> Result<&mut Sealed> {
+    fn seal_shard(&mut self, format: Format, shard: Shard) -> Result<&mut Sealed> {
         let path = shard.path.to_string();
-        let sealed = at(&store.path(&path), shard.tar.finish())?.seal()?;
+        let sealed = at(&self.place.path(&path), shard.tar.finish())?.seal()?;
         let record = record(&path, &sealed, shard.samples, Some(format));
         let (_, sealed) = self.shards.entry(path).insert_entry((record, sealed)).into_mut();
         Ok(sealed)
@@ -216,19 +211,18 @@ impl Part {
         names.filter(|name| !heard(name)).map(Cow::into_owned).collect()
     }
 
-    /// Publishes the part: every file under its name, then the record. Until the record is there, the part is not.
-    pub(super) fn publish(mut self, store: &mut Store) -> Result<()> {
-        let plan = Arc::clone(&self.plan);
+    /// Publishes the part, once all of it is on the disk, and says what it is.
+    pub(super) fn publish(mut self) -> Result<PartRecord> {
         for package in self.silent() {
             let detail = "the package gave neither an article nor a failure; this is a defect of biomedica";
             let error = Error::new(Stage::Open, Reason::Internal, detail).in_source(package);
             self.failure(&Failure { accession: None, error })?;
         }
         for ((_, format), shard) in std::mem::take(&mut self.open) {
-            self.seal_shard(store, format, shard)?;
+            self.seal_shard(format, shard)?;
         }
         if let Some(wrong) = self.counts.contradiction() {
-            return Err(Error::new(Stage::Write, Reason::Internal, format!("part {}: {wrong}", plan.number)));
+            return Err(Error::new(Stage::Write, Reason::Internal, format!("part {}: {wrong}", self.plan.number)));
         }
         let mut files =
             vec![self.articles.finish()?, self.figures.finish()?, self.failures.finish()?, self.packages.finish()?];
@@ -237,19 +231,16 @@ impl Part {
         for (_, sealed) in &mut files {
             sealed.wait()?;
         }
-        store.clear(plan.number)?;
-        let mut records = Vec::with_capacity(files.len());
-        for (record, sealed) in files {
-            sealed.publish()?;
-            records.push(record);
-        }
-        store.record(PartRecord {
-            number: plan.number,
-            inputs: plan.inputs.clone(),
-            options: store.digest().to_owned(),
+        let (files, sealed) = files.into_iter().unzip();
+        let record = PartRecord {
+            number: self.plan.number,
+            inputs: self.plan.inputs.clone(),
+            options: self.place.digest().to_owned(),
             counts: self.counts,
-            files: records,
-        })
+            files,
+        };
+        self.place.publish(&record, sealed)?;
+        Ok(record)
     }
 }
 

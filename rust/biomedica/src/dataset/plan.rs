@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::article::Failure;
@@ -14,12 +15,12 @@ use crate::pipeline::Unit;
 /// Errors of the walk that a part gathers at most: a tree of unreadable directories must not fill the memory.
 const PART_FAILURES: usize = 1 << 16;
 
-/// A part that is to be made.
-#[derive(Debug)]
+/// A part that is to be made. It travels as JSON to whoever makes it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PartPlan {
     /// Its number.
     pub number: u32,
-    /// SHA-256 over the paths and sizes of its packages, in hex.
+    /// SHA-256 over its packages and failures, in hex.
     pub inputs: String,
     /// Its packages, in order.
     pub packages: Vec<Package>,
@@ -55,7 +56,7 @@ impl Walked {
     }
 }
 
-/// Cuts packages into parts of `part_size`, leaves out parts that `is_done`, and yields the units of the others.
+/// Cuts packages into parts of `part_size` and yields those that are not `is_done`.
 ///
 /// It holds one part's packages at a time. An error of the walk becomes a failure of the part being gathered; when the
 /// walk finds no package at all, the first error (or that there is none) is the plan's own and its last item.
@@ -66,9 +67,33 @@ pub struct Plan<I, D> {
     is_done: D,
     walked: Arc<Walked>,
     number: u32,
-    part: Option<Arc<PartPlan>>,
-    rest: std::vec::IntoIter<Package>,
     ended: bool,
+}
+
+impl PartPlan {
+    /// The part of these packages, and of what went wrong in finding them.
+    pub fn new(number: u32, packages: Vec<Package>, failures: Vec<Failure>) -> Self {
+        let mut digest = Sha256::new();
+        let mut input_bytes = 0_u64;
+        for package in &packages {
+            let (source, fingerprint) = (package.source(), package.fingerprint());
+            hash(&mut digest, &[source.as_bytes(), fingerprint.as_bytes(), &package.num_bytes.to_le_bytes()]);
+            input_bytes = input_bytes.saturating_add(package.num_bytes);
+        }
+        for failure in &failures {
+            hash(&mut digest, &[failure.error.to_string().as_bytes()]);
+        }
+        Self { number, inputs: hex(&digest.finalize().into()), packages, input_bytes, failures }
+    }
+}
+
+/// Unambiguous: how many texts, and each with its length.
+fn hash(digest: &mut Sha256, texts: &[&[u8]]) {
+    digest.update((texts.len() as u64).to_le_bytes());
+    for text in texts {
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text);
+    }
 }
 
 impl<I, D> Plan<I, D>
@@ -78,16 +103,7 @@ where
 {
     /// A plan of `packages`, which must come sorted.
     pub fn new(packages: I, part_size: usize, is_done: D) -> Self {
-        Self {
-            packages,
-            part_size: part_size.max(1),
-            is_done,
-            walked: Arc::default(),
-            number: 0,
-            part: None,
-            rest: Vec::new().into_iter(),
-            ended: false,
-        }
+        Self { packages, part_size: part_size.max(1), is_done, walked: Arc::default(), number: 0, ended: false }
     }
 
     /// How far it has walked.
@@ -95,65 +111,34 @@ where
         Arc::clone(&self.walked)
     }
 
-    /// Gathers the next part; false at the end of the walk.
-    fn gather(&mut self) -> Result<bool> {
-        let mut gathered = Vec::new();
-        let mut part = PartPlan {
-            number: self.number,
-            inputs: String::new(),
-            packages: Vec::new(),
-            input_bytes: 0,
-            failures: Vec::new(),
-        };
-        let mut digest = Sha256::new();
-        while gathered.len() < self.part_size && part.failures.len() < PART_FAILURES {
+    /// Gathers the next part; none at the end of the walk.
+    fn gather(&mut self) -> Result<Option<PartPlan>> {
+        let (mut packages, mut failures) = (Vec::new(), Vec::new());
+        while packages.len() < self.part_size && failures.len() < PART_FAILURES {
             match self.packages.next() {
                 None => {
                     self.ended = true;
                     break;
                 }
-                Some(Ok(package)) => {
-                    hash(&mut digest, 0, package.source().as_bytes(), package.num_bytes);
-                    part.input_bytes += package.num_bytes;
-                    part.packages.push(package.clone());
-                    gathered.push(package);
-                }
-                Some(Err(error)) => {
-                    hash(&mut digest, 1, error.to_string().as_bytes(), 0);
-                    part.failures.push(Failure { accession: None, error });
-                }
+                Some(Ok(package)) => packages.push(package),
+                Some(Err(error)) => failures.push(Failure { accession: None, error }),
             }
         }
-        let found = self.walked.packages.fetch_add(gathered.len() as u64, Ordering::AcqRel) + gathered.len() as u64;
+        let gathered = packages.len() as u64;
+        let found = self.walked.packages.fetch_add(gathered, Ordering::AcqRel) + gathered;
         if self.ended && found == 0 {
             let none = || Error::new(Stage::Open, Reason::NotFound, "no article package in any of the sources");
-            return Err(part.failures.into_iter().next().map_or_else(none, |failure| failure.error));
+            return Err(failures.into_iter().next().map_or_else(none, |failure| failure.error));
         }
-        if gathered.is_empty() && part.failures.is_empty() {
+        if packages.is_empty() && failures.is_empty() {
             self.walked.ended.store(true, Ordering::Release);
-            return Ok(false);
+            return Ok(None);
         }
+        let part = PartPlan::new(self.number, packages, failures);
         self.number += 1;
         self.walked.parts.fetch_add(1, Ordering::AcqRel);
         self.walked.ended.store(self.ended, Ordering::Release);
-        part.inputs = hex(&digest.finalize().into());
-        if (self.is_done)(&part) {
-            self.walked.skipped.fetch_add(gathered.len() as u64, Ordering::AcqRel);
-            (self.part, self.rest) = (None, Vec::new().into_iter());
-        } else {
-            (self.part, self.rest) = (Some(Arc::new(part)), gathered.into_iter());
-        }
-        Ok(true)
-    }
-
-    /// The next unit of the part at hand. A part of failures alone gives one empty unit, which carries its tag.
-    fn unit(&mut self) -> Option<Unit<Arc<PartPlan>>> {
-        let tag = Arc::clone(self.part.as_ref()?);
-        let unit = Unit::gather(tag, &mut self.rest);
-        if self.rest.len() == 0 {
-            self.part = None;
-        }
-        Some(unit)
+        Ok(Some(part))
     }
 }
 
@@ -162,31 +147,54 @@ where
     I: Iterator<Item = Result<Package>>,
     D: FnMut(&PartPlan) -> bool,
 {
-    type Item = Result<Unit<Arc<PartPlan>>>;
+    type Item = Result<Arc<PartPlan>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(unit) = self.unit() {
-                return Some(Ok(unit));
-            }
-            if self.ended {
-                return None;
-            }
-            match self.gather() {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => return Some(Err(error)),
+        while !self.ended {
+            match self.gather().transpose()? {
+                Ok(part) if (self.is_done)(&part) => {
+                    self.walked.skipped.fetch_add(part.packages.len() as u64, Ordering::AcqRel);
+                }
+                part => return Some(part.map(Arc::new)),
             }
         }
+        None
     }
 }
 
-/// Unambiguous: a kind, the length, the text, the size.
-fn hash(digest: &mut Sha256, kind: u8, text: &[u8], num_bytes: u64) {
-    digest.update([kind]);
-    digest.update((text.len() as u64).to_le_bytes());
-    digest.update(text);
-    digest.update(num_bytes.to_le_bytes());
+/// The units of work of some parts, part by part. A part of failures alone gives one empty unit, which carries its tag.
+#[derive(Debug)]
+pub struct Units<P> {
+    parts: P,
+    part: Option<Arc<PartPlan>>,
+    rest: std::vec::IntoIter<Package>,
+}
+
+impl<P: Iterator<Item = Result<Arc<PartPlan>>>> Units<P> {
+    /// The units of `parts`.
+    pub fn new(parts: P) -> Self {
+        Self { parts, part: None, rest: Vec::new().into_iter() }
+    }
+}
+
+impl<P: Iterator<Item = Result<Arc<PartPlan>>>> Iterator for Units<P> {
+    type Item = Result<Unit<Arc<PartPlan>>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let part = match self.part.take() {
+            Some(part) => part,
+            None => match self.parts.next()? {
+                Ok(part) => {
+                    self.rest = part.packages.clone().into_iter();
+                    part
+                }
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        let unit = Unit::gather(Arc::clone(&part), &mut self.rest);
+        self.part = (self.rest.len() > 0).then_some(part);
+        Some(Ok(unit))
+    }
 }
 
 #[cfg(test)]
@@ -204,8 +212,8 @@ mod tests {
 
     /// Part number and packages of every unit.
     fn units(packages: Vec<Result<Package>>, part_size: usize, done: &[u32]) -> Vec<(u32, usize)> {
-        let plan = Plan::new(packages.into_iter(), part_size, |part| done.contains(&part.number));
-        plan.map(|unit| unit.map(|unit| (unit.tag.number, unit.packages.len())).unwrap()).collect()
+        let plan = Plan::new(packages.into_iter(), part_size, |part: &PartPlan| done.contains(&part.number));
+        Units::new(plan).map(|unit| unit.map(|unit| (unit.tag.number, unit.packages.len())).unwrap()).collect()
     }
 
     #[test]
@@ -229,13 +237,39 @@ mod tests {
     fn the_digest_follows_paths_and_sizes() {
         let digest = |list| {
             let mut plan = Plan::new(listed(list).into_iter(), 9, |_: &PartPlan| false);
-            plan.next().unwrap().unwrap().tag.inputs.clone()
+            plan.next().unwrap().unwrap().inputs.clone()
         };
         let base = digest(&[("a", 1), ("b", 2)]);
         assert_eq!(digest(&[("a", 1), ("b", 2)]), base);
         for other in [&[("a", 1), ("b", 3)][..], &[("a", 1), ("c", 2)], &[("a", 1)], &[("ab", 2)]] {
             assert_ne!(digest(other), base);
         }
+    }
+
+    #[test]
+    fn a_part_travels_as_json_and_its_digest_does_not_depend_on_where_a_failure_stood() {
+        let error = || Err(Error::new(Stage::Open, Reason::NotFound, "gone").in_source("x"));
+        let digest = |at| {
+            let mut list = packages(2, 1);
+            list.insert(at, error());
+            let part = Plan::new(list.into_iter(), 9, |_: &PartPlan| false).next().unwrap().unwrap();
+            let there: PartPlan = serde_json::from_str(&serde_json::to_string(&*part).unwrap()).unwrap();
+            assert_eq!((&there.inputs, &there.packages), (&part.inputs, &part.packages));
+            let again = PartPlan::new(there.number, there.packages, there.failures);
+            assert_eq!((&again.inputs, again.input_bytes), (&part.inputs, part.input_bytes));
+            again.inputs
+        };
+        assert_eq!(digest(0), digest(1));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_not_utf_8_travels_too() {
+        use std::os::unix::ffi::OsStringExt;
+        let path = std::ffi::OsString::from_vec(b"a\xff.tar".to_vec());
+        let package = Package { path: path.into(), ..package("", 1) };
+        let there: Package = serde_json::from_str(&serde_json::to_string(&package).unwrap()).unwrap();
+        assert_eq!(there, package);
     }
 
     #[test]
@@ -246,7 +280,7 @@ mod tests {
         list.extend(packages(1, 1));
         list.insert(0, error());
         let plan = Plan::new(list.into_iter(), 2, |_: &PartPlan| false);
-        let parts: Vec<_> = plan.map(|u| u.unwrap().tag).map(|t| (t.packages.len(), t.failures.len())).collect();
+        let parts: Vec<_> = plan.map(Result::unwrap).map(|t| (t.packages.len(), t.failures.len())).collect();
         assert_eq!(parts, [(2, 1), (1, 1)]);
     }
 
@@ -271,7 +305,7 @@ mod tests {
 
     #[test]
     fn totals_are_known_at_the_end_of_the_walk() {
-        let mut plan = Plan::new(packages(5, 1).into_iter(), 2, |part| part.number == 0);
+        let mut plan = Plan::new(packages(5, 1).into_iter(), 2, |part: &PartPlan| part.number == 0);
         let walked = plan.walked();
         assert!(plan.next().is_some());
         assert_eq!(walked.total_packages(), None);

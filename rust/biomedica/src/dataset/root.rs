@@ -143,6 +143,15 @@ impl Root {
         }
     }
 
+    /// The size of a file; none when it is not there.
+    pub(super) fn size(&self, relative: &str) -> Result<Option<u64>> {
+        match self.object(relative) {
+            Ok(object) => Ok(Some(object.size())),
+            Err(error) if error.reason() == Reason::NotFound => Ok(None),
+            Err(error) => Err(error.in_stage(Stage::Write)),
+        }
+    }
+
     /// The record in a JSON file.
     pub(crate) fn record<T: for<'de> Deserialize<'de>>(&self, relative: &str) -> Result<T> {
         let bytes = self.read(relative)?.ok_or_else(|| self.missing(relative))?;

@@ -1,27 +1,19 @@
-//! The directory of a dataset that is being written: who may write, what is done, what is left over.
+//! A dataset that is being written: who may write, what is done, what is left over.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 use super::file::is_temporary;
-use super::lock::{LOCK, Lock};
+use super::lock::{LOCK, Lock, PUBLISH};
 use super::manifest::{Counts, DATASET, DatasetRecord, PartEntry, PartRecord, to_bytes};
 use super::options::{FORMAT, Options};
+use super::place::{Place, directories};
 use super::root::Root;
-use crate::error::{Error, Reason, Result, Stage};
-use crate::jats::Subset;
+use crate::error::{Reason, Result};
 
-/// The tables of a dataset; each part has a file in the directory of each.
-const TABLES: [&str; 4] = ["articles", "figures", "failures", "packages"];
-/// Says which articles tables `enrich` has joined PubMed's records to.
-const ENRICHMENT: &str = "enrichment/enrichment.json";
-
-/// A dataset's directory, open for one writer.
+/// A dataset, open for one run. It keeps the record; its parts may be written by others.
 #[derive(Debug)]
 pub(super) struct Store {
-    root: Root,
-    options: Options,
-    digest: String,
+    place: Place,
     parts: BTreeMap<u32, Done>,
     counts: Counts,
     lock: Lock,
@@ -42,12 +34,6 @@ impl Done {
     }
 }
 
-/// The directories of a dataset, relative to it.
-pub(super) fn directories() -> Vec<String> {
-    let shards = Subset::ALL.iter().map(|subset| format!("shards/{subset}"));
-    TABLES.into_iter().chain(["parts", "shards"]).map(str::to_owned).chain(shards).collect()
-}
-
 impl Store {
     /// Makes `root` a dataset, or continues the one that it is. Fails when it is something else, when its options are
     /// others, or when another process writes there.
@@ -55,49 +41,24 @@ impl Store {
         options.check()?;
         root.make("")?;
         let lock = Lock::take(root)?;
-        let digest = options.digest();
-        let fresh = root.read(DATASET)?.is_none();
-        if fresh {
-            check_empty(root)?;
-        } else {
-            check_options(root, options, &root.record::<DatasetRecord>(DATASET)?)?;
-        }
-        let mut store = Self {
-            root: root.clone(),
-            options: options.clone(),
-            digest,
-            parts: BTreeMap::new(),
-            counts: Counts::new(),
-            lock,
-        };
+        let place = Place::new(root, options, lock.run().map(str::to_owned));
+        let is_fresh = place.check()?;
+        let mut store = Self { place, parts: BTreeMap::new(), counts: Counts::new(), lock };
         for directory in directories() {
             root.make(&directory)?;
         }
-        if fresh {
+        if is_fresh {
             store.write_record(false)?;
         }
-        store.sweep()?;
-        store.parts = store.load()?;
+        store.place.sweep()?;
+        store.parts = store.place.parts()?.into_iter().map(|record| (record.number, Done::new(record))).collect();
         store.count();
         Ok(store)
     }
 
-    pub(super) fn options(&self) -> &Options {
-        &self.options
-    }
-
-    pub(super) fn digest(&self) -> &str {
-        &self.digest
-    }
-
-    /// Where it lies.
-    pub(super) fn root(&self) -> &Root {
-        &self.root
-    }
-
-    /// The path of a file of the dataset, for messages.
-    pub(super) fn path(&self, relative: &str) -> PathBuf {
-        self.root.location(relative).into()
+    /// What the writer of a part must know.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The inputs of every finished part: what a plan must know to leave parts out.
@@ -120,49 +81,16 @@ impl Store {
         self.parts.values().map(|done| done.entry.num_bytes).sum()
     }
 
-    /// Takes the files of a part out, its record first: at no time does a record vouch for files of another run.
-    pub(super) fn clear(&mut self, number: u32) -> Result<()> {
+    /// Leaves a part out that is about to be made again.
+    pub(super) fn forget(&mut self, number: u32) {
         if self.parts.remove(&number).is_some() {
             self.count();
         }
-        self.lock.check()?;
-        let record = PartRecord::path(number);
-        if self.root.read(&record)?.is_some() {
-            // What was joined to its articles is of articles that are no more; the next `enrich` joins again.
-            self.root.remove(ENRICHMENT)?;
-        }
-        self.root.remove(&record)?;
-        self.root.sync("parts")?;
-        let stem = PartRecord::stem(number);
-        for table in TABLES {
-            self.root.remove(&format!("{table}/{stem}.parquet"))?;
-        }
-        let prefix = format!("{stem}-");
-        for subset in Subset::ALL {
-            let directory = format!("shards/{subset}");
-            self.remove_files(&directory, |name| name.starts_with(&prefix))?;
-        }
-        Ok(())
     }
 
-    fn remove_files(&self, directory: &str, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
-        let mut found = Vec::new();
-        self.root.each_file(directory, |name| {
-            found.extend(is_wanted(name).then(|| name.to_owned()));
-            Ok(())
-        })?;
-        found.iter().try_for_each(|name| self.root.remove(&format!("{directory}/{name}")))
-    }
-
-    /// Records a part whose files all have their names.
+    /// Takes in a part that has been published.
     pub(super) fn record(&mut self, record: PartRecord) -> Result<()> {
-        let directories: BTreeSet<&str> =
-            record.files.iter().filter_map(|f| Some(f.path.rsplit_once('/')?.0)).collect();
-        for directory in directories {
-            self.root.sync(directory)?;
-        }
-        self.lock.check()?;
-        self.root.replace(&PartRecord::path(record.number), to_bytes(&record)?)?;
+        self.forget(record.number);
         self.counts.add(&record.counts);
         self.parts.insert(record.number, Done::new(record));
         self.write_record(false)
@@ -171,8 +99,12 @@ impl Store {
     /// Ends a run that went over all `total` parts: parts beyond them are of packages that are no more.
     pub(super) fn complete(&mut self, total: u64) -> Result<()> {
         let beyond: Vec<u32> = self.parts.keys().copied().filter(|&number| u64::from(number) >= total).collect();
-        for number in beyond {
-            self.clear(number)?;
+        if !beyond.is_empty() {
+            let publishing = self.place.publishing()?;
+            for number in beyond {
+                self.forget(number);
+                self.place.clear(&publishing, number)?;
+            }
         }
         self.write_record(true)
     }
@@ -181,83 +113,57 @@ impl Store {
         let record = DatasetRecord {
             format: FORMAT,
             complete,
-            options: self.options.to_json(),
+            options: self.place.options().to_json(),
             counts: self.counts.clone(),
             parts: self.parts.values().map(|done| done.entry.clone()).collect(),
         };
         self.lock.check()?;
-        self.root.replace(DATASET, to_bytes(&record)?)
+        self.place.root().replace(DATASET, to_bytes(&record)?)
     }
+}
 
-    /// Removes what a killed run left under temporary names. Stores have none.
-    fn sweep(&self) -> Result<()> {
-        if self.root.directory().is_none() {
-            return Ok(());
+impl Place {
+    /// Whether there is nothing yet. Fails when there is anything but a dataset of these options.
+    pub(super) fn check(&self) -> Result<bool> {
+        let is_fresh = self.root().read(DATASET)?.is_none();
+        if is_fresh {
+            self.check_empty()?;
+        } else {
+            self.check_options(&self.root().record(DATASET)?)?;
         }
-        let directories = directories();
-        directories.iter().map(String::as_str).chain(["."]).try_for_each(|d| self.remove_files(d, is_temporary))
+        Ok(is_fresh)
     }
 
-    /// The parts that are whole: record readable, options ours, every file there in its size.
-    fn load(&self) -> Result<BTreeMap<u32, Done>> {
-        let mut paths = Vec::new();
-        self.root.each_file("parts", |name| {
-            paths.push(format!("parts/{name}"));
-            Ok(())
-        })?;
-        paths.sort();
-        let sizes = self.root.sizes()?;
-        let mut parts = BTreeMap::new();
-        for (path, record) in paths.iter().zip(self.root.records::<PartRecord>(&paths)) {
-            // A record that cannot be read vouches for nothing: its part is made again.
-            if let Ok(record) = record
-                && PartRecord::path(record.number) == *path
-                && record.options == self.digest
-                && record.files.iter().all(|file| sizes.get(&file.path) == Some(file.num_bytes))
-            {
-                parts.insert(record.number, Done::new(record));
+    /// A directory that holds anything but what a run killed in its first moments leaves is not ours to fill.
+    fn check_empty(&self) -> Result<()> {
+        let ours = directories();
+        self.root().each_name(|name| {
+            if [LOCK, PUBLISH].contains(&name) || is_temporary(name) || ours.iter().any(|own| own == name) {
+                return Ok(());
             }
-        }
-        Ok(parts)
+            let detail = format!("the directory is not empty and no dataset (it has {name}); choose a new or empty one");
+            Err(self.refuse(Reason::Mismatch, &detail))
+        })
     }
-}
 
-/// A directory that holds anything but what a run killed in its first moments leaves is not ours to fill.
-fn check_empty(root: &Root) -> Result<()> {
-    let ours = directories();
-    root.each_name(|name| {
-        if name == LOCK || is_temporary(name) || ours.iter().any(|own| own == name) {
+    fn check_options(&self, record: &DatasetRecord) -> Result<()> {
+        if record.format != FORMAT {
+            let detail = format!(
+                "the dataset there is of format {}, and this version writes format {FORMAT}; extract anew into another \
+                 output directory",
+                record.format,
+            );
+            return Err(self.refuse(Reason::Mismatch, &detail));
+        }
+        let differences = self.options().differences(&record.options);
+        if differences.is_empty() {
             return Ok(());
         }
-        let detail = format!("the directory is not empty and no dataset (it has {name}); choose a new or empty one");
-        Err(refuse(root, Reason::Mismatch, &detail))
-    })
-}
-
-fn check_options(root: &Root, options: &Options, record: &DatasetRecord) -> Result<()> {
-    if record.format != FORMAT {
         let detail = format!(
-            "the dataset there is of format {}, and this version writes format {FORMAT}; extract anew into another \
-             output directory",
-            record.format,
-        );
-        return Err(refuse(root, Reason::Mismatch, &detail));
-    }
-    let differences = options.differences(&record.options);
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(refuse(
-        root,
-        Reason::Mismatch,
-        &format!(
             "the dataset there was made with other options ({}); give the same options to continue it, or choose \
              another output directory",
             differences.join("; "),
-        ),
-    ))
-}
-
-fn refuse(root: &Root, reason: Reason, detail: &str) -> Error {
-    Error::new(Stage::Write, reason, detail).in_source(root.location(""))
+        );
+        Err(self.refuse(Reason::Mismatch, &detail))
+    }
 }

@@ -12,7 +12,7 @@ use parquet::schema::types::ColumnPath;
 use super::file::{Output, Sealed};
 use super::manifest::FileRecord;
 use super::part::record;
-use super::store::Store;
+use super::place::Place;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::tables::{Builder, Table};
 
@@ -35,8 +35,8 @@ pub(super) struct TableFile<T: Table> {
 }
 
 impl<T: Table> TableFile<T> {
-    pub(super) fn create(store: &Store, path: String) -> Result<Self> {
-        let output = store.root().output(&path)?;
+    pub(super) fn create(place: &Place, path: String) -> Result<Self> {
+        let output = place.root().output(&path)?;
         let location = output.location();
         let options = ArrowWriterOptions::new().with_properties(properties());
         let writer =

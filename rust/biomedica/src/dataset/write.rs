@@ -1,4 +1,4 @@
-//! The one writer of a dataset, fed with chunks in the order of the plan.
+//! A run: it plans, writes parts or adopts those that others wrote, and ends the dataset.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::manifest::Counts;
 use super::options::Options;
 use super::part::Part;
-use super::plan::{PartPlan, Plan, Walked};
+use super::place::Place;
+use super::plan::{PartPlan, Plan, Units, Walked};
 use super::root::Root;
 use super::store::Store;
 use crate::article::Chunk;
@@ -18,7 +19,7 @@ use crate::pipeline;
 use crate::source::{self, Selection};
 
 /// While nothing comes from the pipeline, the caller is asked this often whether to go on.
-const TICK: Duration = Duration::from_millis(100);
+pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// How far a run is. Counts are of the whole dataset, parts of earlier runs included.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +53,8 @@ pub type Item = Result<(Arc<PartPlan>, Chunk)>;
 /// A plan that leaves out what its writer's dataset has.
 pub type Missing<I> = Plan<I, Box<dyn FnMut(&PartPlan) -> bool + Send>>;
 
-/// Writes a dataset. Dropped at any time, it leaves only whole parts.
+/// The run of a dataset: it holds the lock and keeps the record. Parts are written by it, from what a pipeline gives in
+/// the order of the plan, or elsewhere and adopted. Dropped at any time, it leaves only whole parts.
 #[derive(Debug)]
 pub struct Writer {
     store: Store,
@@ -66,6 +68,11 @@ impl Writer {
         Ok(Self { store: Store::open(output, options)?, part: None, written_parts: 0 })
     }
 
+    /// What the writer of a part must know, here or elsewhere.
+    pub fn place(&self) -> &Place {
+        self.store.place()
+    }
+
     /// The parts of `packages` that are not there yet.
     pub fn plan<I>(&self, packages: I) -> Missing<I>
     where
@@ -73,7 +80,7 @@ impl Writer {
     {
         let done = self.store.done();
         let is_done = move |part: &PartPlan| done.get(&part.number).is_some_and(|inputs| *inputs == part.inputs);
-        Plan::new(packages, self.store.options().part_size, Box::new(is_done))
+        Plan::new(packages, self.store.place().options().part_size, Box::new(is_done))
     }
 
     /// Adds what a unit of `plan` gave. A new part ends the one before it.
@@ -83,16 +90,31 @@ impl Writer {
         }
         let part = match &mut self.part {
             Some(part) => part,
-            None => self.part.insert(Part::create(&self.store, Arc::clone(plan))?),
+            None => self.part.insert(Part::create(self.store.place(), Arc::clone(plan))?),
         };
-        part.add(&self.store, chunk)
+        part.add(chunk)
     }
 
     fn publish(&mut self) -> Result<()> {
         if let Some(part) = self.part.take() {
-            part.publish(&mut self.store)?;
+            self.store.forget(part.plan().number);
+            self.store.record(part.publish()?)?;
             self.written_parts += 1;
         }
+        Ok(())
+    }
+
+    /// Takes in a part that was made elsewhere. Fails when the part is not there, whole, as this machine sees the dataset.
+    pub fn adopt(&mut self, number: u32, inputs: &str) -> Result<()> {
+        let place = self.store.place();
+        let Some(record) = place.whole(number)?.filter(|record| record.inputs == inputs) else {
+            let detail = format!(
+                "part {number} was made, but is not here; the output must be one place that all machines see"
+            );
+            return Err(place.refuse(Reason::NotFound, &detail));
+        };
+        self.store.record(record)?;
+        self.written_parts += 1;
         Ok(())
     }
 
@@ -152,15 +174,16 @@ impl Writer {
                 }
             }
             if progress(&self.progress(walked)).is_break() {
-                return Err(Error::new(
-                    Stage::Write,
-                    Reason::Interrupted,
-                    "stopped; the same command goes on where this one was",
-                ));
+                return Err(stopped());
             }
         }
         self.finish(walked)
     }
+}
+
+/// What a run that its caller stopped ends with.
+pub(super) fn stopped() -> Error {
+    Error::new(Stage::Write, Reason::Interrupted, "stopped; the same command goes on where this one was")
 }
 
 /// Reads the packages of `sources` that are wanted and writes those parts of the dataset at `output` that are not there yet.
@@ -177,9 +200,7 @@ pub fn extract(
     let writer = Writer::open(output, options)?;
     let plan = writer.plan(selection.of(source::walk(sources)));
     let walked = plan.walked();
-    let threads = pipeline::threads(options.threads);
-    let reading = pipeline::Options { threads, limits: options.limits, min_size: options.min_size };
-    let mut reader = pipeline::Reader::new(plan, reading);
+    let mut reader = pipeline::Reader::new(Units::new(plan), writer.place().reading());
     writer.write(&walked, &mut |patience| reader.next_within(patience), progress).map_err(|error| {
         let names = || sources.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>().join(", ");
         if error.reason() == Reason::NotFound { error.in_source(names()) } else { error }

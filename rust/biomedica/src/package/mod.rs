@@ -5,6 +5,7 @@
 //! package alone. Packages come from anywhere: everything is bounded by [`Limits`], and what was read before a fault is
 //! kept where it is whole.
 
+mod any_path;
 mod archive;
 mod directory;
 mod file;
@@ -23,19 +24,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use directory::{Entry, list};
 pub use file::File;
 use report::Report;
 pub use report::{MAX_FAILURES, Sink};
 
-use crate::error::{Error, Reason, Result, Stage};
+use crate::error::{Error, Reason, Result, Stage, words};
 use crate::limits::Limits;
 
 /// What holds one article or many.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
     /// Where it is.
+    #[serde(with = "any_path")]
     pub path: PathBuf,
     /// What it is.
     pub kind: Kind,
@@ -55,17 +58,18 @@ impl Package {
     }
 }
 
-/// What a package is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A gzip-compressed tar. By its name: a plain tar under this name is read as what it is.
-    TarGz,
-    /// A tar; a gzip under this name is read as what it is.
-    Tar,
-    /// A directory with an article's files.
-    Directory,
-    /// An XML file on its own, without images.
-    Xml,
+words! {
+    /// What a package is.
+    Kind {
+        /// A gzip-compressed tar. By its name: a plain tar under this name is read as what it is.
+        TarGz = "tar.gz",
+        /// A tar; a gzip under this name is read as what it is.
+        Tar = "tar",
+        /// A directory with an article's files.
+        Directory = "directory",
+        /// An XML file on its own, without images.
+        Xml = "xml",
+    }
 }
 
 impl Kind {

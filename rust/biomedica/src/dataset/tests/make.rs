@@ -9,7 +9,7 @@ use arrow_buffer::Buffer;
 use sha2::{Digest, Sha256};
 
 use crate::article::{Article, Chunk, Failure, Figure, Image, Status};
-use crate::dataset::{Options, Root, Summary, Writer};
+use crate::dataset::{Options, Root, Summary, Units, Writer};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::Format;
 use crate::jats;
@@ -158,7 +158,7 @@ pub fn write(
     let writer = Writer::open(root, options)?;
     let plan = writer.plan(packages.iter().map(|fake| Ok(fake.package())));
     let walked = plan.walked();
-    let mut results = plan.flat_map(|unit| match unit {
+    let mut results = Units::new(plan).flat_map(|unit| match unit {
         Ok(unit) => {
             let same = |package: &Package| *packages.iter().find(|fake| fake.package() == *package).unwrap();
             let fakes: Vec<Fake> = unit.packages.iter().map(same).collect();
