@@ -1,6 +1,7 @@
 """A bucket in the layout of the public one, served from memory as S3 serves it: as fast as one process of Python can.
 
-`python bucket_server.py ARTICLES` prints its port. Each article has its metadata, its document and four images.
+`python bucket_server.py ARTICLES [MILLISECONDS]` prints its port and its bytes, and answers each request after that time:
+a real bucket takes some tens. Each article has its metadata, its document and four images.
 """
 
 import asyncio
@@ -47,8 +48,9 @@ def objects(articles: int) -> dict[str, bytes]:
 class Connection(asyncio.Protocol):
     """Answers one request after another."""
 
-    def __init__(self, served: dict[str, bytes]) -> None:
+    def __init__(self, served: dict[str, bytes], seconds: float) -> None:
         self.served = served
+        self.seconds = seconds
         self.waiting = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -65,17 +67,17 @@ class Connection(asyncio.Protocol):
                 b"HTTP/1.1 %s\r\nContent-Length: %d\r\nETag: \"1\"\r\n"
                 b"Last-Modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\n"
             )
-            self.transport.write(head % (status, len(body or b"")))
-            self.transport.write(body or b"")
+            answer = (head % (status, len(body or b"")), body or b"")
+            asyncio.get_running_loop().call_later(self.seconds, self.transport.writelines, answer)
 
 
-async def serve(articles: int) -> None:
+async def serve(articles: int, milliseconds: float) -> None:
     """Serve until the process is ended."""
     served = objects(articles)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(served), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(served, milliseconds / 1000), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], sum(map(len, served.values())), flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), float((*sys.argv[2:], "0")[0])))

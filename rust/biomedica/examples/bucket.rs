@@ -15,8 +15,8 @@ use biomedica::package::{Kind, Package};
 use biomedica::pipeline::{Options, Reader, units};
 use biomedica::store::StoreOptions;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use object_store::aws::AmazonS3Builder;
 use object_store::ObjectStoreExt;
+use object_store::aws::AmazonS3Builder;
 
 const BUCKET: &str = "pmc-oa-opendata";
 const IMAGES: usize = 4;
