@@ -8,16 +8,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use chrono::{DateTime, Utc};
 use md5::{Digest, Md5};
 
 use super::ids::{Asked, Ids};
 use super::name::Name;
 use super::sort::{Record, Sorted, Sorter};
 use super::versions::{Versions, choose};
-use super::{Options, inventory};
+use super::{Selection, inventory};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::package::{Kind, MAX_METADATA, Metadata, Package, VersionReason, metadata_of};
-use crate::store::{self, Fetched, Listing, Pending};
+use crate::store::{self, Fetched, Listing, Pending, StoreOptions};
 
 /// Up to so many articles are asked for one by one; for more, all are listed.
 const MAX_ASKED: usize = 1000;
@@ -40,7 +41,9 @@ pub(super) struct Articles {
     /// Path or URL of what `metadata/` lies in, without a slash at its end.
     base: String,
     scope: Scope,
-    options: Options,
+    versions: Versions,
+    since: Option<i64>,
+    store: StoreOptions,
     records: Option<Sorted>,
     /// A record that belongs to the next article.
     next: Option<Record>,
@@ -58,9 +61,19 @@ struct Group {
 }
 
 impl Articles {
-    pub(super) fn new(base: String, scope: Scope, options: Options) -> Self {
-        let (groups, ready) = (VecDeque::new(), VecDeque::new());
-        Self { base, scope, options, records: None, next: None, groups, ready, ended: false }
+    pub(super) fn new(base: String, scope: Scope, selection: &Selection, store: &StoreOptions) -> Self {
+        Self {
+            base,
+            scope,
+            versions: selection.versions,
+            since: selection.since,
+            store: store.clone(),
+            records: None,
+            next: None,
+            groups: VecDeque::new(),
+            ready: VecDeque::new(),
+            ended: false,
+        }
     }
 
     pub(super) fn next(&mut self, ids: &mut Option<Ids>) -> Option<Result<Package>> {
@@ -89,7 +102,8 @@ impl Articles {
             self.records = Some(records);
             if self.next.is_none() && ids.is_none() && self.ready.is_empty() {
                 let detail = "no article here: nothing is named metadata/PMC….json";
-                self.ready.push_back(Err(Error::new(Stage::Open, Reason::NotFound, detail).in_source(self.base.clone())));
+                self.ready
+                    .push_back(Err(Error::new(Stage::Open, Reason::NotFound, detail).in_source(self.base.clone())));
             }
         }
         while !self.ended && self.groups.iter().map(|group| group.metadata.len().max(1)).sum::<usize>() < AHEAD {
@@ -106,7 +120,7 @@ impl Articles {
 
     /// All versions that may be wanted, in any order.
     fn enumerate(&self, ids: Option<&Ids>, sorter: &mut Sorter) -> Result<Vec<Error>> {
-        let store = &self.options.store;
+        let store = &self.store;
         if store::local_path(&self.base).is_some() {
             return match &self.scope {
                 Scope::Manifest(manifest) => inventory::read(manifest, &self.base, store, sorter),
@@ -132,7 +146,7 @@ impl Articles {
     fn list_from(&self, prefixes: impl Iterator<Item = String>, sorter: &mut Sorter) -> Result<()> {
         let folder = format!("{}/metadata", self.base);
         let begin = |prefix: String| -> Result<(String, Listing)> {
-            let listing = store::list_from(&folder, &prefix, &self.options.store)?;
+            let listing = store::list_from(&folder, &prefix, &self.store)?;
             Ok((format!("{folder}/{prefix}"), listing))
         };
         let mut prefixes = prefixes.map(begin);
@@ -167,8 +181,8 @@ impl Articles {
                 Scope::All | Scope::Manifest(_) => true,
             };
             let Some(name) = name.filter(is_wanted) else { continue };
-            let modified = match self.options.since {
-                Some(_) => chrono::DateTime::<chrono::Utc>::from(
+            let modified = match self.since {
+                Some(_) => DateTime::<Utc>::from(
                     entry.metadata().and_then(|metadata| metadata.modified()).map_err(|error| io(&error))?,
                 )
                 .timestamp(),
@@ -181,7 +195,7 @@ impl Articles {
     }
 
     fn may_go_on(&self) -> Result<()> {
-        if self.options.store.stop.load(Ordering::Relaxed) {
+        if self.store.stop.load(Ordering::Relaxed) {
             return Err(Error::new(Stage::Fetch, Reason::Interrupted, "stopped"));
         }
         Ok(())
@@ -214,11 +228,10 @@ impl Articles {
         if !is_wanted {
             return None;
         }
-        let must_choose = records.len() > 1
-            && self.options.versions == Versions::Best
-            && asked.as_ref().is_none_or(|asked| asked.any);
+        let must_choose =
+            records.len() > 1 && self.versions == Versions::Best && asked.as_ref().is_none_or(|asked| asked.any);
         let metadata = if must_choose || asked.as_ref().is_some_and(is_open) {
-            let fetch = |record: &Record| store::fetch(&self.metadata_of(record.name), &self.options.store, MAX_METADATA);
+            let fetch = |record: &Record| store::fetch(&self.metadata_of(record.name), &self.store, MAX_METADATA);
             records.iter().map(fetch).collect()
         } else {
             Vec::new()
@@ -235,7 +248,7 @@ impl Articles {
         let Group { records, asked, metadata } = group;
         let mut known = Vec::new();
         for (record, pending) in records.iter().zip(metadata) {
-            let json = pending.and_then(|pending| pending.wait(&self.options.store.stop));
+            let json = pending.and_then(|pending| pending.wait(&self.store.stop));
             match json.and_then(|json| Metadata::parse(&json.bytes)) {
                 Ok(metadata) => known.push(Some(metadata)),
                 Err(error) if error.reason() == Reason::Interrupted => return Err(error),
@@ -255,15 +268,15 @@ impl Articles {
             records.iter().for_each(|record| ids.note(record.name));
         }
         known.resize(records.len(), None);
-        let all = asked.any && self.options.versions == Versions::All;
-        let chosen = asked.any.then(|| choose(self.options.versions, &known)).flatten();
+        let all = asked.any && self.versions == Versions::All;
+        let chosen = asked.any.then(|| choose(self.versions, &known)).flatten();
         for (index, record) in records.into_iter().enumerate() {
             let reason = match chosen {
                 _ if all || asked.versions.contains(&record.name.version) => VersionReason::Asked,
                 Some((place, reason)) if place == index => reason,
                 _ => continue,
             };
-            if self.options.since.is_none_or(|since| record.modified >= since.timestamp()) {
+            if self.since.is_none_or(|since| record.modified >= since) {
                 let package = package(&self.base, record, reason);
                 self.ready.push_back(Ok(package));
             }

@@ -58,11 +58,6 @@ impl Ids {
         Ok(ids)
     }
 
-    /// Those of one article.
-    pub(super) fn of_article(number: u64) -> Self {
-        Self { articles: [((number, 0), false)].into(), ..Self::default() }
-    }
-
     fn add(&mut self, text: &str) -> bool {
         let lower = text.to_ascii_lowercase();
         let doi = ["https://doi.org/", "http://dx.doi.org/", "https://dx.doi.org/", "http://doi.org/", "doi:"]
@@ -157,7 +152,8 @@ mod tests {
 
     #[test]
     fn ids_are_known_by_their_form() {
-        let ids = read("# wanted\nPMC12\n pmc7.3 \r\n\n17284678 # a PMID\nhttps://doi.org/10.1000/A b\nPMC12.4\n").unwrap();
+        let ids =
+            read("# wanted\nPMC12\n pmc7.3 \r\n\n17284678 # a PMID\nhttps://doi.org/10.1000/A b\nPMC12.4\n").unwrap();
         assert_eq!(ids.numbers().collect::<Vec<_>>(), [7, 12]);
         assert_eq!(ids.asked(7), Asked { any: false, versions: vec![3] });
         assert_eq!(ids.asked(12), Asked { any: true, versions: vec![4] });

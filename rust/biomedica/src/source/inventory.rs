@@ -88,12 +88,7 @@ impl Columns {
     }
 }
 
-fn read_table(
-    location: &str,
-    columns: Columns,
-    options: &StoreOptions,
-    sorter: &mut Sorter,
-) -> Result<Option<Error>> {
+fn read_table(location: &str, columns: Columns, options: &StoreOptions, sorter: &mut Sorter) -> Result<Option<Error>> {
     let io = |error: &std::io::Error| match error.kind() {
         std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData => {
             Error::new(Stage::Fetch, Reason::Corrupt, format!("a table of the inventory: {error}"))
@@ -178,7 +173,9 @@ mod tests {
         assert_eq!((record.modified, record.etag.as_deref()), (1_788_220_801, Some("ab12")));
         assert_eq!(parse("\"b\",\"metadata/\",\"2026-09-01T00:00:01.000Z\",\"ab12\""), Some(None));
         assert!(parse("b,metadata/PMC7.2.json,2026-09-01T00:00:01Z,").unwrap().unwrap().etag.is_none());
-        for bad in ["", "\"b\"", "\"b\",\"metadata/PMC7.2.json", "\"b\",\"metadata/PMC7.2.json\",\"soon\",\"x\"", "\"a\"b,c"] {
+        for bad in
+            ["", "\"b\"", "\"b\",\"metadata/PMC7.2.json", "\"b\",\"metadata/PMC7.2.json\",\"soon\",\"x\"", "\"a\"b,c"]
+        {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

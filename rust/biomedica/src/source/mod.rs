@@ -21,7 +21,6 @@ use crate::error::{Error, Reason, Result, Stage};
 use crate::package::{Entry, Kind, Package, VersionReason, list};
 use crate::store::{self, Listing, StoreOptions};
 use articles::{Articles, Scope};
-use chrono::{DateTime, Utc};
 use remote::Found;
 
 pub use ids::Ids;
@@ -30,19 +29,6 @@ pub use versions::Versions;
 
 /// Bytes of one line of a list file.
 const MAX_LINE: u64 = 64 << 10;
-
-/// What of the sources is wanted, and how stores are spoken to.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Which versions of articles, where a source has several.
-    pub versions: Versions,
-    /// Only these articles. Packages that are none of the cloud layout are known by the PMC id that they are named by.
-    pub ids: Option<Ids>,
-    /// Only articles of the cloud layout whose metadata were written then or later.
-    pub since: Option<DateTime<Utc>>,
-    /// How stores are spoken to.
-    pub store: StoreOptions,
-}
 
 /// Finds the packages of `sources`, source by source.
 ///
@@ -57,16 +43,18 @@ pub struct Options {
 /// in the order of their numbers. A URL may also be that of a package, of `…/PMCn.v`, of all versions `…/PMCn`, of those
 /// that begin so, `…/PMC110*`, or of an inventory's `manifest.json`; other prefixes are listed for tar files and
 /// documents. An error of [`Stage::Fetch`] is that of a list of packages, of which the rest is not known.
-pub fn walk(sources: &[PathBuf], options: &Options) -> Walk {
+///
+/// Of `selection` this heeds what is about articles; [`Selection::of`] does the rest.
+pub fn walk(sources: &[PathBuf], selection: &Selection, store: &StoreOptions) -> Walk {
     let work = sources.iter().rev().map(|path| Work::Source(path.clone())).collect();
-    Walk { work, ids: options.ids.clone(), missing: None, options: options.clone() }
+    Walk { work, ids: selection.ids.clone(), missing: None, selection: selection.clone(), store: store.clone() }
 }
 
 /// Fails when there is nothing at one of the sources, before any work is begun.
-pub fn check(sources: &[PathBuf], options: &Options) -> Result<()> {
+pub fn check(sources: &[PathBuf], store: &StoreOptions) -> Result<()> {
     for path in sources {
         if let Some(url) = as_url(path) {
-            reach(url, &options.store)?;
+            reach(url, store)?;
             continue;
         }
         if is_pattern(path) {
@@ -101,7 +89,8 @@ pub struct Walk {
     ids: Option<Ids>,
     /// At the end, what was not.
     missing: Option<Box<dyn Iterator<Item = Error> + Send>>,
-    options: Options,
+    selection: Selection,
+    store: StoreOptions,
 }
 
 enum Work {
@@ -184,11 +173,11 @@ impl Walk {
     }
 
     fn url(&mut self, url: &str) -> Option<Result<Package>> {
-        let begun = remote::find(url, &self.options.store).and_then(|found| match found {
+        let begun = remote::find(url, &self.store).and_then(|found| match found {
             Found::Package(package) => Ok(Ok(package)),
             Found::Articles(base, scope) => Ok(Err(self.articles(base, scope))),
             Found::Objects(prefix) => {
-                let listing = store::list(&prefix, &self.options.store)?;
+                let listing = store::list(&prefix, &self.store)?;
                 Ok(Err(Work::Objects { prefix, listing, has_matched: false }))
             }
         });
@@ -203,7 +192,7 @@ impl Walk {
     }
 
     fn articles(&self, base: String, scope: Scope) -> Work {
-        Work::Articles(Box::new(Articles::new(base, scope, self.options.clone())))
+        Work::Articles(Box::new(Articles::new(base, scope, &self.selection, &self.store)))
     }
 
     fn article(&mut self, mut articles: Box<Articles>) -> Option<Result<Package>> {

@@ -52,7 +52,8 @@ pub(super) fn find(url: &str, options: &StoreOptions) -> Result<Found> {
         return Ok(Found::Articles(base(), Scope::Article(number)));
     }
     if let Some(prefix) = name.strip_suffix('*') {
-        let is_plain = prefix.strip_prefix("PMC").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+        let is_plain =
+            prefix.strip_prefix("PMC").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
         if !is_plain {
             let detail = "of patterns in a store only those of articles are known, such as s3://bucket/PMC110*";
             return refuse(Reason::UnsupportedFormat, detail);
@@ -86,9 +87,10 @@ fn as_s3(url: &str) -> Option<String> {
     if is_service(host) {
         return Some(format!("s3:/{path}"));
     }
-    let (bucket, _) = host.match_indices('.').map(|(at, _)| host.split_at(at)).rfind(|(_, rest)| {
-        is_service(rest.trim_start_matches('.'))
-    })?;
+    let (bucket, _) = host
+        .match_indices('.')
+        .map(|(at, _)| host.split_at(at))
+        .rfind(|(_, rest)| is_service(rest.trim_start_matches('.')))?;
     Some(format!("s3://{bucket}{path}"))
 }
 

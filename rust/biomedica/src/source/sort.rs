@@ -54,8 +54,7 @@ impl Sorter {
     /// All of them by number and version; of those of one name the last one that was written.
     pub(super) fn finish(mut self) -> Result<Sorted> {
         self.run.sort_unstable();
-        let mut sorted =
-            Sorted { heap: BinaryHeap::new(), files: Vec::new(), last: self.run.into_iter(), held: None };
+        let mut sorted = Sorted { heap: BinaryHeap::new(), files: Vec::new(), last: self.run.into_iter(), held: None };
         for file in self.runs {
             sorted.files.push(BufReader::with_capacity(BUFFER, file));
         }
