@@ -16,7 +16,7 @@ use pyo3::types::PyCapsule;
 use pyo3_arrow::PyRecordBatch;
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 
-use crate::error::{CoreError, Result};
+use crate::error::Result;
 use crate::interrupt::{self, PATIENCE};
 use crate::rules::Rules;
 use crate::selection::Selection;
