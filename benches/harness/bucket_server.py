@@ -54,9 +54,12 @@ class Connection(asyncio.Protocol):
         self.waiting = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what is written to."""
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
+        """Answer each request that is whole."""
         self.waiting += data
         while b"\r\n\r\n" in self.waiting:
             request, self.waiting = self.waiting.split(b"\r\n\r\n", 1)
@@ -64,7 +67,7 @@ class Connection(asyncio.Protocol):
             body = self.served.get(key)
             status = b"200 OK" if body is not None else b"404 Not Found"
             head = (
-                b"HTTP/1.1 %s\r\nContent-Length: %d\r\nETag: \"1\"\r\n"
+                b'HTTP/1.1 %s\r\nContent-Length: %d\r\nETag: "1"\r\n'
                 b"Last-Modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\n"
             )
             answer = (head % (status, len(body or b"")), body or b"")
@@ -74,7 +77,9 @@ class Connection(asyncio.Protocol):
 async def serve(articles: int, milliseconds: float) -> None:
     """Serve until the process is ended."""
     served = objects(articles)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(served, milliseconds / 1000), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(served, milliseconds / 1000), "127.0.0.1", 0
+    )
     print(server.sockets[0].getsockname()[1], sum(map(len, served.values())), flush=True)
     await server.serve_forever()
 
