@@ -9,6 +9,7 @@ import hashlib
 import json
 import random
 import sys
+from typing import cast
 
 BUCKET = "pmc-oa-opendata"
 IMAGES = 4
@@ -55,8 +56,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what is written to."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer each request that is whole."""

@@ -59,7 +59,7 @@ fn read(endpoint: &str, articles: usize) -> Result<usize> {
     let package = |number| Ok(Package::new(format!("s3://{BUCKET}/PMC{number}.1"), Kind::Article, 0));
     let mut images = 0;
     for item in Reader::new(units((1..=articles).map(package)), options) {
-        let (_, chunk) = item?;
+        let ((), chunk) = item?;
         images += chunk.articles.iter().flat_map(|a| &a.figures).filter(|figure| figure.image.is_some()).count();
     }
     Ok(images)
