@@ -2,6 +2,7 @@
 
 import builtins
 from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, final
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import Buffer
 
 from biomedica._rules import Rules
+from biomedica._selection import Selection
 from biomedica.exceptions import BiomedicaError, XmlError
 
 __all__ = [
@@ -87,26 +89,25 @@ def parse_entrez(xml: bytes) -> tuple[pa.RecordBatch, XmlError | None]:
     """
 
 def read(
-    sources: list[Path],
+    sources: Sequence[str | PathLike[str]],
     *,
     rules: Rules,
+    selection: Selection,
     threads: int | None = None,
     storage_options: Sequence[tuple[str, str]] = ...,
 ) -> Reader:
     """Read packages as chunks of record batches; `biomedica.read` documents it."""
 
 def extract(
-    sources: list[Path],
+    sources: Sequence[str | PathLike[str]],
     output: str,
     *,
     rules: Rules,
+    selection: Selection,
     threads: int | None = None,
     part_size: int = 4096,
     samples_per_shard: int = 10_000,
     article_text: bool = False,
-    limit: int | None = None,
-    sample: float | None = None,
-    sample_seed: int = 0,
     storage_options: Sequence[tuple[str, str]] = ...,
     progress: Callable[[dict[str, Any]], object] | None = None,
 ) -> None:

@@ -10,6 +10,7 @@ mod parse_article;
 mod parse_entrez;
 mod read;
 mod rules;
+mod selection;
 mod store;
 mod stream;
 mod verify;

@@ -15,8 +15,8 @@ use biomedica::package::{Kind, Package};
 use biomedica::pipeline::{Options, Reader, units};
 use biomedica::store::StoreOptions;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use object_store::aws::AmazonS3Builder;
 use object_store::ObjectStoreExt;
+use object_store::aws::AmazonS3Builder;
 
 const BUCKET: &str = "pmc-oa-opendata";
 const IMAGES: usize = 4;
@@ -59,7 +59,7 @@ fn read(endpoint: &str, articles: usize) -> Result<usize> {
     let package = |number| Ok(Package::new(format!("s3://{BUCKET}/PMC{number}.1"), Kind::Article, 0));
     let mut images = 0;
     for item in Reader::new(units((1..=articles).map(package)), options) {
-        let (_, chunk) = item?;
+        let ((), chunk) = item?;
         images += chunk.articles.iter().flat_map(|a| &a.figures).filter(|figure| figure.image.is_some()).count();
     }
     Ok(images)

@@ -15,8 +15,9 @@ use biomedica::error::{Error, Result};
 use biomedica::limits::Limits;
 use biomedica::package::{Kind, Scratch, read_bytes};
 use biomedica::pipeline::{Options, Reader, units};
+use biomedica::source::{self, Selection};
 use biomedica::store::StoreOptions;
-use biomedica::{image, jats, source, tables};
+use biomedica::{image, jats, tables};
 use libdeflater::Decompressor;
 use quick_xml::events::Event;
 
@@ -52,7 +53,7 @@ fn measure(paths: &[PathBuf]) -> Result<String> {
         Options { threads: 1, limits: Limits::default(), rules: Rules::of_size(21), store: StoreOptions::default() };
     let (arrow, rows) = clock(|| -> Result<usize> {
         let mut rows = 0;
-        for item in Reader::new(units(source::walk(paths)), options) {
+        for item in Reader::new(units(source::walk(paths, &Selection::default(), &StoreOptions::default())), options) {
             let ((), chunk) = item?;
             rows += tables::articles(&chunk.articles)?.num_rows();
             rows += tables::figures(&chunk.articles, true, None)?.num_rows();

@@ -121,6 +121,8 @@ where
                     break;
                 }
                 Some(Ok(package)) => packages.push(package),
+                // A list of packages that broke off: the rest of them is not known, and must not be taken for gone.
+                Some(Err(error)) if error.stage() == Stage::Fetch => return Err(error),
                 Some(Err(error)) => failures.push(Failure { accession: None, error }),
             }
         }

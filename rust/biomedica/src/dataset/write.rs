@@ -197,7 +197,7 @@ pub fn extract(
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Summary> {
     let writer = Writer::open(output, options)?;
-    let plan = writer.plan(selection.of(source::walk(sources)));
+    let plan = writer.plan(selection.of(source::walk(sources, selection, output.stores())));
     let walked = plan.walked();
     let mut reader = pipeline::Reader::new(Units::new(plan), writer.place().reading());
     writer.write(&walked, &mut |patience| reader.next_within(patience), progress).map_err(|error| {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::error::{Error, Reason, Result, Stage};
 
 /// No metadata file is larger.
-pub(super) const MAX_METADATA: u64 = 4 << 20;
+pub(crate) const MAX_METADATA: u64 = 4 << 20;
 /// Objects that one article may name.
 const MAX_OBJECTS: usize = 1 << 16;
 

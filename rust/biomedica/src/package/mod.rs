@@ -31,9 +31,11 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use cloud::member as metadata_of;
 pub(crate) use directory::{Entry, list};
 pub use fetch::{Arrived, Fetched, fetch, read_fetched};
 pub use file::File;
+pub(crate) use metadata::MAX_METADATA;
 pub use metadata::Metadata;
 use report::Report;
 pub use report::{MAX_FAILURES, Sink};
