@@ -34,7 +34,7 @@ fn whole(root: &Path, sources: &Path) -> BTreeMap<String, String> {
 
 /// The tasks of a run, as they travel.
 fn tasks(writer: &Writer, sources: &Path) -> Vec<String> {
-    let plan = writer.plan(walk(&[sources.into()]));
+    let plan = writer.plan(walk(&[sources.into()], &Selection::default(), &StoreOptions::default()));
     plan.map(|part| serde_json::to_string(&Task::new(writer.place(), part.unwrap())).unwrap()).collect()
 }
 
@@ -50,7 +50,7 @@ fn parts_made_elsewhere_in_any_order_and_twice_give_the_bytes_of_one_process() {
     let expected = whole(dir.path(), &sources);
     let out = dir.path().join("out");
     let mut writer = Writer::open(&local(&out), &options()).unwrap();
-    let plan = writer.plan(walk(std::slice::from_ref(&sources)));
+    let plan = writer.plan(walk(std::slice::from_ref(&sources), &Selection::default(), &StoreOptions::default()));
     let walked = plan.walked();
     let made: Vec<PartRecord> = tasks(&writer, &sources).iter().rev().map(|task| make(task, &out).unwrap()).collect();
     assert_eq!(plan.count(), 3);
