@@ -5,6 +5,7 @@
 //! whoever makes it, and the writer adopts what was made. What is done already is left out, so that a run that was
 //! killed goes on where it was.
 
+mod changes;
 mod chunks;
 pub(crate) mod file;
 mod lock;
@@ -14,9 +15,12 @@ mod part;
 mod place;
 mod plan;
 mod root;
+mod rows;
 mod store;
 mod table;
 mod task;
+mod tombstone;
+mod update;
 mod verify;
 mod write;
 
@@ -27,6 +31,7 @@ pub use place::Place;
 pub use plan::{PartPlan, Plan, Units, Walked};
 pub use root::Root;
 pub use task::{Task, write_part};
+pub(crate) use tombstone::Tombstones;
 pub use verify::{Problem, Report, verify};
 pub use write::{Item, Missing, Progress, Summary, Writer, extract};
 

@@ -16,7 +16,7 @@ use crate::image::Format;
 use crate::jats::Subset;
 use crate::package::Package;
 use crate::shard::Tar;
-use crate::tables::{Articles, Failures, FigureRow, Figures, Packages, Pointer, write_json};
+use crate::tables::{Articles, Failures, FigureRow, Figures, PackageRow, Packages, Pointer, write_json};
 
 /// A part that takes chunks, in the order of its packages.
 #[derive(Debug)]
@@ -65,9 +65,11 @@ impl Part {
         };
         let plan = Arc::clone(&part.plan);
         for package in &plan.packages {
-            part.packages.push(package)?;
+            part.packages.push(PackageRow::Found(package))?;
         }
         for failure in &plan.failures {
+            // Known when the sources are walked again, or an update would tell of it again.
+            part.packages.push(PackageRow::Failed(&failure.error))?;
             part.failure(failure)?;
         }
         Ok(part)

@@ -5,3 +5,4 @@ mod make;
 mod remote;
 mod runs;
 mod shards;
+mod updates;

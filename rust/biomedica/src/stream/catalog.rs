@@ -130,7 +130,7 @@ impl Catalog {
             match figures::dataset(location, opening.store)? {
                 Some(root) => {
                     let parts = figures::parts(&root)?.into_iter();
-                    jobs.extend(parts.map(|part| Job::Part(root.clone(), Box::new(part))));
+                    jobs.extend(parts.map(|(part, dead)| Job::Part(root.clone(), Box::new(part), dead)));
                 }
                 None => jobs.push(Job::Shard(location)),
             }
@@ -198,7 +198,8 @@ impl Catalog {
 }
 
 enum Job<'a> {
-    Part(Root, Box<PartRecord>),
+    /// A part, and its articles that are dead.
+    Part(Root, Box<PartRecord>, HashSet<String>),
     Shard(&'a str),
 }
 
@@ -212,8 +213,9 @@ struct Found {
 impl Job<'_> {
     fn run(&self, opening: &Opening<'_>) -> Result<Found> {
         match self {
-            Self::Part(root, part) => {
-                let shards = figures::shards(root, part, opening.subsets, opening.selection)?;
+            Self::Part(root, part, dead) => {
+                let wanted = figures::Wanted { dead, selection: opening.selection };
+                let shards = figures::shards(root, part, opening.subsets, wanted)?;
                 Ok(Found { shards, ..Found::default() })
             }
             Self::Shard(location) => open_shard(location, opening),
