@@ -160,7 +160,7 @@ fn parts(root: &Root, dataset: &DatasetRecord, report: &mut Report) -> Vec<PartR
         }
     }
     if parts.len() == dataset.parts.len() && sum != dataset.counts {
-        report.problem("dataset.json", "its counts are not the sums over its parts, less what is dead");
+        report.problem("dataset.json", "its counts are not the sums over its parts");
     }
     parts
 }
