@@ -178,7 +178,8 @@ impl Place {
             if [LOCK, PUBLISH].contains(&name) || is_temporary(name) || ours.iter().any(|own| own == name) {
                 return Ok(());
             }
-            let detail = format!("the directory is not empty and no dataset (it has {name}); choose a new or empty one");
+            let detail =
+                format!("the directory is not empty and no dataset (it has {name}); choose a new or empty one");
             Err(self.refuse(Reason::Mismatch, &detail))
         })
     }

@@ -81,7 +81,8 @@ fn check_any(plan: &PartPlan) -> Result<()> {
     };
     match plan.packages.first() {
         Some(first) if plan.packages.iter().all(is_away) => {
-            let detail = "none of the part's packages is on this machine; every machine that makes parts must see the sources";
+            let detail =
+                "none of the part's packages is on this machine; every machine that makes parts must see the sources";
             Err(Error::new(Stage::Open, Reason::NotFound, detail).in_source(first.source()))
         }
         _ => Ok(()),

@@ -113,9 +113,8 @@ impl Writer {
     pub fn adopt(&mut self, number: u32, inputs: &str) -> Result<()> {
         let place = self.store.place();
         let Some(record) = place.whole(number)?.filter(|record| record.inputs == inputs) else {
-            let detail = format!(
-                "part {number} was made, but is not here; the output must be one place that all machines see"
-            );
+            let detail =
+                format!("part {number} was made, but is not here; the output must be one place that all machines see");
             return Err(place.refuse(Reason::NotFound, &detail));
         };
         self.store.record(record)?;
