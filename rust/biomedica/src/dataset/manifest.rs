@@ -7,8 +7,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::file::Sealed;
 use crate::article::Status;
 use crate::error::{Error, Reason, Result, Stage};
+use crate::image::Format;
 use crate::jats::Subset;
 
 /// The record of a dataset.
@@ -201,6 +203,19 @@ pub struct DatasetRecord {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
+}
+
+impl FileRecord {
+    /// That of a finished file.
+    pub(super) fn new(path: &str, sealed: &Sealed, rows: u64, format: Option<Format>) -> Self {
+        Self {
+            path: path.to_owned(),
+            num_bytes: sealed.num_bytes,
+            sha256: sealed.sha256.clone(),
+            rows,
+            image_format: format.map(|format| format.as_str().to_owned()),
+        }
+    }
 }
 
 impl PartRecord {

@@ -16,6 +16,7 @@ mod place;
 mod plan;
 mod root;
 mod rows;
+mod shards;
 mod store;
 mod table;
 mod task;
