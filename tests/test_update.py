@@ -76,7 +76,7 @@ def test_polars_and_duckdb_see_live_rows_alone(updated: bm.Dataset) -> None:
     duckdb = pytest.importorskip("duckdb")
     articles = updated.articles()
     assert polars.scan_pyarrow_dataset(articles).collect().height == articles.count_rows()
-    assert duckdb.sql("select count(*) from articles").fetchone() == (articles.count_rows(),)
+    assert duckdb.sql("select count(*) from articles").fetchall() == [(articles.count_rows(),)]
 
 
 def test_without_news_nothing_is_written(source: Path, updated: bm.Dataset) -> None:

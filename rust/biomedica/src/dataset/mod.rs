@@ -7,6 +7,8 @@
 
 mod changes;
 mod chunks;
+mod compact;
+mod copy;
 pub(crate) mod file;
 mod lock;
 mod manifest;
@@ -16,6 +18,7 @@ mod place;
 mod plan;
 mod root;
 mod rows;
+mod samples;
 mod shards;
 mod store;
 mod table;

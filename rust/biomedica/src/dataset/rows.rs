@@ -1,8 +1,11 @@
 //! Rows of a dataset's tables, read again: some columns, batch by batch.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Int32Type, Int64Type};
-use arrow_array::{Array, PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, PrimitiveArray, RecordBatch, StringArray};
 use parquet::arrow::ProjectionMask;
 
 use super::root::Root;
@@ -37,6 +40,26 @@ fn corrupt(location: &str, detail: String) -> Error {
 impl Rows {
     pub(super) fn len(&self) -> usize {
         self.batch.num_rows()
+    }
+
+    /// All columns.
+    pub(super) fn columns(&self) -> &[ArrayRef] {
+        self.batch.columns()
+    }
+
+    /// The same rows with other columns in the place of those of their names.
+    pub(super) fn with(&self, columns: &HashMap<&str, ArrayRef>) -> Result<Self> {
+        let schema = self.batch.schema();
+        let each = schema.fields().iter().zip(self.batch.columns());
+        let all = each.map(|(field, column)| Arc::clone(columns.get(field.name().as_str()).unwrap_or(column))).collect();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), all).map_err(|e| self.wrong(&e.to_string()))?;
+        Ok(Self { batch, location: self.location.clone() })
+    }
+
+    /// The error of rows that no table of a dataset has.
+    #[cold]
+    pub(super) fn wrong(&self, what: &str) -> Error {
+        corrupt(&self.location, format!("{what}; verify the dataset"))
     }
 
     /// A column of texts.

@@ -1,6 +1,6 @@
 //! A dataset that is being written: who may write, what is done, what is left over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::changes::Known;
@@ -10,6 +10,7 @@ use super::manifest::{Counts, DATASET, DatasetRecord, PartEntry, PartRecord, to_
 use super::options::{FORMAT, Options};
 use super::place::{Place, directories};
 use super::root::Root;
+use super::tombstone::Tombstones;
 use super::update::Update;
 use crate::error::{Reason, Result};
 
@@ -128,14 +129,45 @@ impl Store {
         self.parts.retain(|&number, _| is_live(number));
         self.count();
         let mut record = DatasetRecord { tombstones: file, ..self.to_record() };
-        if let Some(update) = update {
+        if let Some(mut update) = update {
             if !update.changes(&self.parts) {
                 return self.place.retain(&record);
             }
-            let (generation, tombstones) = update.bury(&self.place, &mut self.parts)?;
-            self.count();
-            record = DatasetRecord { generation, tombstones, ..self.to_record() };
+            update.bury(&self.place, &mut self.parts)?;
+            record = self.next(update)?;
         }
+        self.write_record(&record)?;
+        self.place.retain(&record)
+    }
+
+    /// The record of the dataset's next generation.
+    fn next(&mut self, update: Update) -> Result<DatasetRecord> {
+        self.count();
+        let (generation, tombstones) = update.seal(&self.place, &self.parts)?;
+        Ok(DatasetRecord { generation, tombstones, ..self.to_record() })
+    }
+
+    /// Whether the dataset was complete and whole when it was opened.
+    pub(super) fn is_complete(&self) -> bool {
+        self.update.as_ref().is_some_and(Update::is_whole)
+    }
+
+    /// What is in a part, dead or alive.
+    pub(super) fn counts_of(&self, part: u32) -> Option<&Counts> {
+        self.parts.get(&part).map(|done| &done.counts)
+    }
+
+    /// What is dead in parts of the dataset as it was when it was opened.
+    pub(super) fn tombstones(&self) -> Option<&Tombstones> {
+        self.update.as_ref().map(Update::tombstones)
+    }
+
+    /// Puts parts in the place of others, all at once.
+    pub(super) fn replace(&mut self, made: Vec<PartRecord>, old: &BTreeSet<u32>) -> Result<()> {
+        let Some(update) = self.update.take() else { return Ok(()) };
+        self.parts.retain(|&number, _| update.has(number) && !old.contains(&number));
+        self.parts.extend(made.into_iter().map(|record| (record.number, Done::new(record))));
+        let record = self.next(update)?;
         self.write_record(&record)?;
         self.place.retain(&record)
     }

@@ -1,5 +1,6 @@
 //! Whole runs over hand-made chunks.
 
+mod compact;
 mod damage;
 mod make;
 mod remote;

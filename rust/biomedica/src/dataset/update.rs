@@ -72,19 +72,33 @@ impl Update {
         !before.eq(parts.keys().copied()) || !self.known.gone().is_empty()
     }
 
-    /// Sets tombstones for what is gone; gives the dataset's next generation and their file.
-    pub(super) fn bury(
-        mut self,
-        place: &Place,
-        parts: &mut BTreeMap<u32, Done>,
-    ) -> Result<(u32, Option<FileRecord>)> {
-        let generation = self.before.generation + 1;
+    /// Whether all its parts are whole.
+    pub(super) fn is_whole(&self) -> bool {
+        self.parts.len() == self.before.parts.len()
+    }
+
+    pub(super) fn tombstones(&self) -> &Tombstones {
+        &self.tombstones
+    }
+
+    /// Sets tombstones for what is gone.
+    pub(super) fn bury(&mut self, place: &Place, parts: &mut BTreeMap<u32, Done>) -> Result<()> {
         for (number, rows) in self.known.gone() {
             let dropped = self.tombstones.bury(place.root(), number, &rows)?;
             if let Some(part) = parts.get_mut(&number) {
                 part.entry.dropped.get_or_insert_with(Counts::new).add(&dropped);
             }
         }
+        Ok(())
+    }
+
+    /// Writes the tombstones of the dataset as it is to be, with these parts; gives its next generation and their file.
+    pub(super) fn seal(
+        mut self,
+        place: &Place,
+        parts: &BTreeMap<u32, Done>,
+    ) -> Result<(u32, Option<FileRecord>)> {
+        let generation = self.before.generation + 1;
         self.tombstones.retain(|part| parts.contains_key(&part));
         if self.tombstones.is_empty() {
             return Ok((generation, None));

@@ -12,7 +12,7 @@ use crate::dataset::file::faults::fail_after;
 use crate::dataset::rows::rows;
 use crate::dataset::{DatasetRecord, Tombstones, manifest, verify};
 
-fn record(root: &Path) -> DatasetRecord {
+pub fn record(root: &Path) -> DatasetRecord {
     manifest::read(&root.join("dataset.json")).unwrap()
 }
 
@@ -39,7 +39,7 @@ fn figures(root: &Path) -> BTreeSet<(String, Option<String>, String)> {
     found
 }
 
-fn assert_same(updated: &Path, full: &Path) {
+pub fn assert_same(updated: &Path, full: &Path) {
     let report = verify(&local(updated), true, 1, &|| false).unwrap();
     assert!(report.is_ok(), "{:?}", report.problems);
     assert_eq!(figures(updated), figures(full));
