@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import biomedica as bm
+from biomedica.cli import main
 from made import package, packages, tree
 
 OPTIONS = {"part_size": 8, "samples_per_shard": 6}
@@ -112,3 +113,37 @@ def test_damaged_tombstones_are_an_error_that_names_them(updated: bm.Dataset) ->
     with pytest.raises(bm.DatasetError, match="tombstones"):
         updated.figures()
     assert [problem.path for problem in updated.verify().problems] == [f"tombstones/{file.name}"]
+
+
+def test_compact_takes_out_what_is_dead_and_changes_nothing_else(
+    tmp_path: Path, source: Path, updated: bm.Dataset
+) -> None:
+    before, stats, samples = pairs(updated), updated.stats(), streamed(updated)
+    done = bm.compact(updated.path, min_dropped=0)
+    assert (done.dropped_articles, done.parts_before) == (7, 5)
+    assert done.num_bytes < done.bytes_before
+    compacted = bm.open(updated.path)
+    assert pairs(compacted) == before
+    assert compacted.stats() == stats
+    assert streamed(compacted) == samples
+    assert "part" not in compacted.figures().schema.names
+    assert not compacted.verify(deep=True).problems
+    with bm.stream(compacted.location) as stream:
+        for sample in stream:
+            assert sample.image == compacted.image(sample.key)
+            shard, offset = sample.metadata["shard"], sample.metadata["shard_offset"]
+            data = (compacted.path / shard).read_bytes()
+            assert data[offset : offset + len(sample.image)] == sample.image
+    files = tree(updated.path)
+    bm.extract(source, updated.path, **OPTIONS)
+    bm.compact(updated.path, min_dropped=0)
+    assert tree(updated.path) == files
+    assert not (updated.path / "tombstones").exists() or not list((updated.path / "tombstones").iterdir())
+
+
+def test_the_command_says_what_it_saved(updated: bm.Dataset, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compact", str(updated.path), "--min-dropped", "0"]) == 0
+    assert "5 -> 4 parts" in capsys.readouterr().out
+    assert main(["compact", str(updated.path.parent / "none")]) == 1
+    with pytest.raises(SystemExit):
+        main(["compact", str(updated.path), "--min-dropped", "2"])

@@ -81,9 +81,8 @@ impl Known {
         };
         let first = self.entries.partition_point(|entry| entry.source < source);
         let candidates = self.entries.iter().zip(&self.states).skip(first);
-        let unseen = |(entry, state): &(&Entry, &AtomicU8)| {
-            entry.source == source && state.load(Ordering::Acquire) == UNSEEN
-        };
+        let unseen =
+            |(entry, state): &(&Entry, &AtomicU8)| entry.source == source && state.load(Ordering::Acquire) == UNSEEN;
         let mut same = candidates.clone().take_while(|(entry, _)| entry.source == source).filter(unseen);
         if let Some((_, state)) = same.find(|(entry, _)| entry.fingerprint == fingerprint) {
             state.store(SAME, Ordering::Release);

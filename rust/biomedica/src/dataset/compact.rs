@@ -102,8 +102,7 @@ fn groups(parts: &[PartEntry], part_size: u64, min_dropped: f64) -> Vec<Vec<Part
     let dead = |part: &PartEntry| part.dropped.as_ref().map_or(0, |dropped| dropped.packages);
     let live = |part: &PartEntry| part.packages.saturating_sub(dead(part));
     #[allow(clippy::cast_precision_loss, reason = "a share of far fewer than 2^53 packages")]
-    let is_stale =
-        |part: &PartEntry| part.dropped.is_some() && dead(part) as f64 >= min_dropped * part.packages as f64;
+    let is_stale = |part: &PartEntry| part.dropped.is_some() && dead(part) as f64 >= min_dropped * part.packages as f64;
     let mut groups: Vec<Vec<PartEntry>> = Vec::new();
     let mut room = 0;
     for part in parts.iter().filter(|part| is_stale(part) || 2 * live(part) < part_size) {

@@ -44,12 +44,7 @@ impl<'a> Copying<'a> {
     }
 
     /// Takes what lives of a part.
-    pub(super) fn part(
-        &mut self,
-        part: &PartRecord,
-        tombstones: &Tombstones,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<()> {
+    pub(super) fn part(&mut self, part: &PartRecord, tombstones: &Tombstones, stop: &dyn Fn() -> bool) -> Result<()> {
         let root = self.place.root();
         let path = |table: &str| format!("{table}/{}.parquet", PartRecord::stem(part.number));
         let (articles, packages) = (tombstones.articles(part.number), tombstones.packages(part.number));
@@ -84,8 +79,7 @@ impl<'a> Copying<'a> {
                         return Err(batch.wrong("a pair has no id, no format or no subset that is known"));
                     };
                     let found = samples.read(shard, offset, id, format)?;
-                    let sample =
-                        Sample { subset, format, id, image: found.image(), caption: found.caption() };
+                    let sample = Sample { subset, format, id, image: found.image(), caption: found.caption() };
                     Some(self.shards.add(&sample, |pointer| found.json(pointer))?)
                 }
                 _ => None,
@@ -119,8 +113,7 @@ impl<'a> Copying<'a> {
             sealed.wait()?;
         }
         let (files, sealed) = files.into_iter().unzip();
-        let record =
-            PartRecord { number: self.number, inputs, options: self.place.digest().to_owned(), counts, files };
+        let record = PartRecord { number: self.number, inputs, options: self.place.digest().to_owned(), counts, files };
         self.place.publish(&record, sealed)?;
         Ok(record)
     }

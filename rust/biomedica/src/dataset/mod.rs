@@ -28,6 +28,8 @@ mod update;
 mod verify;
 mod write;
 
+pub use changes::Changes;
+pub use compact::{Compacted, compact};
 pub use lock::Lock;
 pub(crate) use manifest::DATASET;
 pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, SubsetCounts};

@@ -51,7 +51,8 @@ impl Rows {
     pub(super) fn with(&self, columns: &HashMap<&str, ArrayRef>) -> Result<Self> {
         let schema = self.batch.schema();
         let each = schema.fields().iter().zip(self.batch.columns());
-        let all = each.map(|(field, column)| Arc::clone(columns.get(field.name().as_str()).unwrap_or(column))).collect();
+        let all =
+            each.map(|(field, column)| Arc::clone(columns.get(field.name().as_str()).unwrap_or(column))).collect();
         let batch = RecordBatch::try_new(Arc::clone(&schema), all).map_err(|e| self.wrong(&e.to_string()))?;
         Ok(Self { batch, location: self.location.clone() })
     }

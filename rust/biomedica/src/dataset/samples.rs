@@ -83,7 +83,8 @@ impl<'a> Samples<'a> {
         };
         let bytes = object.read(start..end)?;
         let mut at = 0;
-        let mut next = |name: &str| member(&bytes, &mut at, name).ok_or_else(|| wrong("not the sample that is recorded"));
+        let mut next =
+            |name: &str| member(&bytes, &mut at, name).ok_or_else(|| wrong("not the sample that is recorded"));
         let (image, caption) = (next(&name)?, next(&format!("{id}.txt"))?);
         let json = next(&format!("{id}.json"))?;
         Ok(Found { location, image, caption, json, bytes, shard: shard.to_owned(), offset })

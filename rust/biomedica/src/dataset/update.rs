@@ -26,11 +26,7 @@ impl Update {
     ///
     /// A part that has lost a file is made again as it was in a dataset that was never updated. Later its packages are
     /// strewn over other parts: then they count as new, and go into one more.
-    pub(super) fn of(
-        place: &Place,
-        before: DatasetRecord,
-        whole: &mut BTreeMap<u32, Done>,
-    ) -> Result<Option<Self>> {
+    pub(super) fn of(place: &Place, before: DatasetRecord, whole: &mut BTreeMap<u32, Done>) -> Result<Option<Self>> {
         let is_whole = before.parts.iter().all(|entry| whole.contains_key(&entry.number));
         if !before.complete || (before.generation == 0 && !is_whole) {
             return Ok(None);
@@ -93,11 +89,7 @@ impl Update {
     }
 
     /// Writes the tombstones of the dataset as it is to be, with these parts; gives its next generation and their file.
-    pub(super) fn seal(
-        mut self,
-        place: &Place,
-        parts: &BTreeMap<u32, Done>,
-    ) -> Result<(u32, Option<FileRecord>)> {
+    pub(super) fn seal(mut self, place: &Place, parts: &BTreeMap<u32, Done>) -> Result<(u32, Option<FileRecord>)> {
         let generation = self.before.generation + 1;
         self.tombstones.retain(|part| parts.contains_key(&part));
         if self.tombstones.is_empty() {

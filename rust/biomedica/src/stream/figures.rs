@@ -94,12 +94,7 @@ pub(super) fn shards(
 }
 
 /// Adds where each sample begins, and whether it is selected, to its shard's list.
-fn read_table(
-    root: &Root,
-    path: &str,
-    starts: &mut HashMap<&str, Vec<(u64, bool)>>,
-    wanted: Wanted<'_>,
-) -> Result<()> {
+fn read_table(root: &Root, path: &str, starts: &mut HashMap<&str, Vec<(u64, bool)>>, wanted: Wanted<'_>) -> Result<()> {
     let broken = |what: String| Error::new(Stage::Open, Reason::Corrupt, what);
     let builder = root.table(path)?;
     let columns = ["image_id", "article_accession_id", "image_format", "shard", "shard_offset"];
@@ -111,11 +106,7 @@ fn read_table(
     Ok(())
 }
 
-fn read_batch(
-    batch: &RecordBatch,
-    starts: &mut HashMap<&str, Vec<(u64, bool)>>,
-    wanted: Wanted<'_>,
-) -> Option<()> {
+fn read_batch(batch: &RecordBatch, starts: &mut HashMap<&str, Vec<(u64, bool)>>, wanted: Wanted<'_>) -> Option<()> {
     let text = |name| batch.column_by_name(name)?.as_string_opt::<i32>();
     let (ids, formats, shards) = (text("image_id")?, text("image_format")?, text("shard")?);
     let articles = text("article_accession_id")?;
