@@ -26,8 +26,8 @@ from biomedica.exceptions import (
 if TYPE_CHECKING:
     from biomedica import demo, train
     from biomedica._attribution import attribution
-    from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._compact import Compacted, compact
+    from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._enrich import Enrichment, enrich
     from biomedica._extract import Progress, extract
     from biomedica._index import Indexed, index
