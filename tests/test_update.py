@@ -1,6 +1,7 @@
 """`extract` against a dataset that is complete: news in new parts, tombstones for what is gone, honoured by every reader."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ import biomedica as bm
 from biomedica.cli import main
 from made import package, packages, tree
 
-OPTIONS = {"part_size": 8, "samples_per_shard": 6}
+OPTIONS: dict[str, Any] = {"part_size": 8, "samples_per_shard": 6}
 
 
 def pairs(dataset: bm.Dataset) -> dict[str, str]:

@@ -72,19 +72,22 @@ pub fn compact(root: &Root, min_dropped: f64, stop: &dyn Fn() -> bool) -> Result
         }
         let inputs = inputs(&group)?;
         let there = store.place().whole(number)?.filter(|part| part.inputs == inputs);
-        made.push(match there {
-            Some(part) => part,
-            None => {
-                let mut copying = Copying::new(store.place(), number)?;
-                for entry in &group {
-                    copying.part(&root.record(&entry.path)?, tombstones, stop)?;
-                }
-                copying.publish(inputs, counts)?
+        let part = if let Some(part) = there {
+            part
+        } else {
+            let mut copying = Copying::new(store.place(), number)?;
+            for entry in &group {
+                copying.part(&root.record(&entry.path)?, tombstones, stop)?;
             }
-        });
+            copying.publish(inputs, counts)?
+        };
+        made.push(part);
         number += 1;
     }
-    if !old.is_empty() {
+    if old.is_empty() {
+        // What a run left behind that was killed after its switch.
+        store.place().retain(&record)?;
+    } else {
         store.replace(made, &old)?;
     }
     let now: DatasetRecord = root.record(DATASET)?;
@@ -106,12 +109,11 @@ fn groups(parts: &[PartEntry], part_size: u64, min_dropped: f64) -> Vec<Vec<Part
     let mut groups: Vec<Vec<PartEntry>> = Vec::new();
     let mut room = 0;
     for part in parts.iter().filter(|part| is_stale(part) || 2 * live(part) < part_size) {
-        match groups.last_mut().filter(|_| live(part) <= room) {
-            Some(group) => group.push(part.clone()),
-            None => {
-                room = part_size;
-                groups.push(vec![part.clone()]);
-            }
+        if let Some(group) = groups.last_mut().filter(|_| live(part) <= room) {
+            group.push(part.clone());
+        } else {
+            room = part_size;
+            groups.push(vec![part.clone()]);
         }
         room = room.saturating_sub(live(part));
     }

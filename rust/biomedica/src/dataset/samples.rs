@@ -56,7 +56,9 @@ impl<'a> Samples<'a> {
                 starts.push(start.ok_or_else(|| batch.wrong("a pair whose place cannot be told"))?);
             }
         }
-        starts.values_mut().for_each(|starts| starts.sort_unstable());
+        for starts in starts.values_mut() {
+            starts.sort_unstable();
+        }
         Ok(Self { root, starts, open: HashMap::new() })
     }
 

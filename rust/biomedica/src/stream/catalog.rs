@@ -130,7 +130,7 @@ impl Catalog {
             match figures::dataset(location, opening.store)? {
                 Some(root) => {
                     let parts = figures::parts(&root)?.into_iter();
-                    jobs.extend(parts.map(|(part, dead)| Job::Part(root.clone(), Box::new(part), dead)));
+                    jobs.extend(parts.map(|part| Job::Part(root.clone(), Box::new(part))));
                 }
                 None => jobs.push(Job::Shard(location)),
             }
@@ -199,7 +199,7 @@ impl Catalog {
 
 enum Job<'a> {
     /// A part, and its articles that are dead.
-    Part(Root, Box<PartRecord>, HashSet<String>),
+    Part(Root, Box<(PartRecord, HashSet<String>)>),
     Shard(&'a str),
 }
 
@@ -213,7 +213,8 @@ struct Found {
 impl Job<'_> {
     fn run(&self, opening: &Opening<'_>) -> Result<Found> {
         match self {
-            Self::Part(root, part, dead) => {
+            Self::Part(root, part) => {
+                let (part, dead) = part.as_ref();
                 let wanted = figures::Wanted { dead, selection: opening.selection };
                 let shards = figures::shards(root, part, opening.subsets, wanted)?;
                 Ok(Found { shards, ..Found::default() })
