@@ -86,7 +86,13 @@ def parse_entrez(xml: bytes) -> tuple[pa.RecordBatch, XmlError | None]:
         `unsupported_format` when the document is none of PubMed's at all, such as an error page.
     """
 
-def read(sources: list[Path], *, rules: Rules, threads: int | None = None) -> Reader:
+def read(
+    sources: list[Path],
+    *,
+    rules: Rules,
+    threads: int | None = None,
+    storage_options: Sequence[tuple[str, str]] = ...,
+) -> Reader:
     """Read packages as chunks of record batches; `biomedica.read` documents it."""
 
 def extract(

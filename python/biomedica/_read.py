@@ -3,7 +3,7 @@
 from biomedica import _core
 from biomedica._core import Chunk, Reader
 from biomedica._rules import Names, Retracted, as_rules
-from biomedica._sources import Sources, as_paths
+from biomedica._sources import Sources, StorageOptions, as_config, as_paths
 
 __all__ = ["Chunk", "Reader", "read"]
 
@@ -16,6 +16,7 @@ def read(
     retracted: Retracted = "drop",
     subset: Names | None = None,
     license: Names | None = None,  # noqa: A002
+    storage_options: StorageOptions | None = None,
 ) -> Reader:
     """Read packages and yield what is in them, in order, as chunks of Arrow record batches.
 
@@ -33,6 +34,7 @@ def read(
         subset: Only articles of this subset, or of these, make pairs: `commercial`, `noncommercial`, `other`. Figures of
             others have the status `filtered`.
         license: The same for licences, by their names in `article_license`, such as `CC BY`.
+        storage_options: How stores are spoken to; see `biomedica.open`.
 
     Returns:
         An iterator of `Chunk`s, which is also a context manager and an Arrow stream of the figures: pyarrow, polars
@@ -48,4 +50,9 @@ def read(
         >>> for chunk in bm.read("packages/"):  # doctest: +SKIP
         ...     print(chunk.articles.num_rows, chunk.figures.num_rows)
     """
-    return _core.read(as_paths(sources), rules=as_rules(min_size, retracted, subset, license), threads=threads)
+    return _core.read(
+        as_paths(sources),
+        rules=as_rules(min_size, retracted, subset, license),
+        threads=threads,
+        storage_options=as_config(storage_options),
+    )

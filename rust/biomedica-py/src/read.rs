@@ -18,6 +18,7 @@ use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 use crate::error::{CoreError, Result};
 use crate::interrupt::PATIENCE;
 use crate::rules::Rules;
+use crate::store;
 
 /// Number of worker threads: what was asked for, else what the machine has.
 pub fn threads(asked: Option<usize>) -> PyResult<usize> {
@@ -29,10 +30,20 @@ pub fn threads(asked: Option<usize>) -> PyResult<usize> {
 
 /// Read packages as chunks of record batches; see the stub for the whole documentation.
 #[pyfunction]
-#[pyo3(signature = (sources, *, rules, threads=None))]
+#[pyo3(signature = (sources, *, rules, threads=None, storage_options=Vec::new()))]
 #[allow(clippy::needless_pass_by_value)] // what pyo3 hands over
-pub fn read(sources: Vec<PathBuf>, rules: Rules, threads: Option<usize>) -> PyResult<Reader> {
-    let options = Options { threads: self::threads(threads)?, limits: Limits::default(), rules: rules.checked()? };
+pub fn read(
+    sources: Vec<PathBuf>,
+    rules: Rules,
+    threads: Option<usize>,
+    storage_options: store::Config,
+) -> PyResult<Reader> {
+    let options = Options {
+        threads: self::threads(threads)?,
+        limits: Limits::default(),
+        rules: rules.checked()?,
+        store: store::options(storage_options)?,
+    };
     source::check(&sources).map_err(CoreError::from)?;
     let units = pipeline::units(source::walk(&sources));
     Ok(Reader { inner: Mutex::new(Some(pipeline::Reader::new(units, options))) })

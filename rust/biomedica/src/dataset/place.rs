@@ -58,7 +58,8 @@ impl Place {
     /// How its packages are read.
     pub(super) fn reading(&self) -> pipeline::Options {
         let Options { threads, limits, rules, .. } = &self.options;
-        pipeline::Options { threads: pipeline::threads(*threads), limits: *limits, rules: rules.clone() }
+        let (rules, store) = (rules.clone(), self.root.stores().clone());
+        pipeline::Options { threads: pipeline::threads(*threads), limits: *limits, rules, store }
     }
 
     /// The digest of its options.

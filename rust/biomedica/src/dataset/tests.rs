@@ -6,4 +6,5 @@ mod make;
 mod remote;
 mod runs;
 mod shards;
+mod tasks;
 mod updates;

@@ -171,11 +171,9 @@ pub struct Candidate {
 pub fn candidates(caption: &Caption<'_>) -> Vec<Candidate> {
     let mut found = Vec::new();
     let mut at = 0;
-    while at < caption.text.len() {
-        let Some(candidate) = may_begin(caption, at).then(|| candidate(caption, at)).flatten() else {
-            at += 1;
-            continue;
-        };
+    while let Some(place) = next_place(caption.text.as_bytes(), at) {
+        at = place + 1;
+        let Some(candidate) = may_begin(caption, place).then(|| candidate(caption, place)).flatten() else { continue };
         at = candidate.end;
         // Letters that mark groups of a statistic are no panels.
         let before = caption.between(0, candidate.start);
@@ -187,25 +185,33 @@ pub fn candidates(caption: &Caption<'_>) -> Vec<Candidate> {
     found
 }
 
-/// Whether it is worth to look closer: at a parenthesis, at a letter by itself, at `Panel`. Nearly no byte is: this is
-/// asked of each.
-#[inline]
+/// The first place from `at` on that is worth to look closer: a parenthesis, the last letter of a run of letters and
+/// digits, a `pa`. Nearly no byte is, and this looks at each.
+fn next_place(bytes: &[u8], at: usize) -> Option<usize> {
+    let bytes = bytes.get(at..)?;
+    let is_place = |pair: &[u8; 2]| {
+        let [first, second] = *pair;
+        first == b'('
+            || first.is_ascii_alphabetic()
+                && (!second.is_ascii_alphanumeric() || second == b'a' && first | 0x20 == b'p')
+    };
+    let found = bytes.array_windows().position(is_place);
+    let last = || bytes.last().filter(|last| last.is_ascii_alphabetic()).map(|_| bytes.len() - 1);
+    found.or_else(last).map(|place| at + place)
+}
+
+/// Whether a place of those is a parenthesis, a letter by itself, or the beginning of `Panel`.
 fn may_begin(caption: &Caption<'_>, at: usize) -> bool {
     let bytes = caption.text.as_bytes();
-    let Some(&first) = bytes.get(at) else { return false };
-    if first == b'(' {
+    if bytes.get(at) == Some(&b'(') {
         return true;
-    }
-    let second = bytes.get(at + 1).copied().unwrap_or(b' ');
-    let is_short = first.is_ascii_alphabetic() && !second.is_ascii_alphanumeric();
-    if !is_short && (first | 0x20 != b'p' || second != b'a') {
-        return false;
     }
     let runs_on = at.checked_sub(1).and_then(|last| bytes.get(last)).is_some_and(u8::is_ascii_alphanumeric);
     if runs_on && !caption.ends_bold(at) {
         return false;
     }
-    is_short || caption.from(at).get(1..5) == Some("anel")
+    let ends = bytes.get(at + 1).is_none_or(|next| !next.is_ascii_alphanumeric());
+    ends || caption.from(at).get(1..5) == Some("anel")
 }
 
 fn candidate(caption: &Caption<'_>, at: usize) -> Option<Candidate> {

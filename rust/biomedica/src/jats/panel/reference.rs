@@ -12,6 +12,7 @@ const MAX_BYTES: usize = 256;
 
 /// Panels by their letters, in upper and in lower case.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[must_use]
 pub struct Named {
     upper: Letters,
     lower: Letters,
@@ -78,9 +79,9 @@ impl<'a> Reference<'a> {
     pub fn new(text: &'a str, start: usize, end: usize) -> Self {
         let mut found = Self { groups: Vec::new(), end };
         let mut at = start;
-        let last = end.min(start.saturating_add(MAX_BYTES));
-        while let Some(begin) = (at..last).find(|at| is_digit(text, *at)) {
-            let stop = (begin..last).find(|at| !is_digit(text, *at)).unwrap_or(last);
+        let limit = end.min(start.saturating_add(MAX_BYTES));
+        while let Some(begin) = (at..limit).find(|at| is_digit(text, *at)) {
+            let stop = (begin..limit).find(|at| !is_digit(text, *at)).unwrap_or(limit);
             let number = text.get(begin..stop).unwrap_or_default();
             let list = List { text, number, end };
             let (letters, stop) = list.behind_number(stop).unwrap_or((Letters::default(), stop));
