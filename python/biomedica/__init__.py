@@ -26,6 +26,7 @@ from biomedica.exceptions import (
 if TYPE_CHECKING:
     from biomedica import demo, train
     from biomedica._attribution import attribution
+    from biomedica._compact import Compacted, compact
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._enrich import Enrichment, enrich
     from biomedica._extract import Progress, extract
@@ -45,6 +46,7 @@ __all__ = [
     "ArchiveError",
     "BiomedicaError",
     "Chunk",
+    "Compacted",
     "Dataset",
     "DatasetError",
     "Enrichment",
@@ -64,6 +66,7 @@ __all__ = [
     "__version__",
     "attribution",
     "build_profile",
+    "compact",
     "demo",
     "enrich",
     "extract",
@@ -82,6 +85,7 @@ __all__ = [
 # as anything imports it.
 _HOME = {
     "Chunk": "_read",
+    "Compacted": "_compact",
     "Dataset": "dataset",
     "Enrichment": "_enrich",
     "Indexed": "_index",
@@ -98,6 +102,7 @@ _HOME = {
     "Stream": "_stream",
     "attribution": "_attribution",
     "build_profile": "_core",
+    "compact": "_compact",
     "enrich": "_enrich",
     "extract": "_extract",
     "index": "_index",

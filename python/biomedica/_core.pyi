@@ -292,6 +292,14 @@ def stream(
     back if they have no index.
     """
 
+def compact(
+    path: str, *, min_dropped: float, storage_options: Sequence[tuple[str, str]] = ...
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], int, int]:
+    """Merge small parts of a dataset and leave out what is dead; `biomedica.compact` documents it.
+
+    Parts, shards and bytes, each before and after; articles and pairs that are in no file any more.
+    """
+
 def index(
     shards: list[str],
     *,

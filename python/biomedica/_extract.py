@@ -66,8 +66,14 @@ def extract(
     """Read packages and write a dataset: WebDataset shards, and Parquet tables that point into them.
 
     A part of the dataset appears whole or not at all. The same call again does only what is missing, and ends with the
-    same bytes as one that was never interrupted; so do 1 thread and 64. Parts whose packages have changed are made
-    again, parts whose packages are gone are removed. What cannot be read is a row of the failures table.
+    same bytes as one that was never interrupted; so do 1 thread and 64. What cannot be read is a row of the failures
+    table.
+
+    Of a dataset that is complete, new packages and those that changed (another size, or `ETag` in a store) are read into
+    new parts; what they replace, and what the sources have no more, is dead from then on (`Dataset`, `stream` and
+    `loader` leave it out; `compact` takes it out of the files). All of that shows at once, at the end. Nothing is
+    withdrawn when `limit` or `sample` is given, or when a source could not be read to its end. A changed package that
+    cannot be read is a failure, and its old article dead, as in a dataset that is made anew.
 
     Args:
         sources: A package (`.tar.gz`, `.tar`, `.nxml`, `.xml`, a directory with these), a directory tree, a glob, a

@@ -1,6 +1,7 @@
 //! Python bindings of the `biomedica` crate: argument checks, the release of the GIL, errors, and the hand-over of
 //! Arrow data. What they do is in the crate.
 
+mod compact;
 mod decode;
 mod error;
 mod extract;
@@ -24,6 +25,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use super::compact::compact;
     #[pymodule_export]
     use super::decode::Decoder;
     #[pymodule_export]

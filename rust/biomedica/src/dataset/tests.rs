@@ -1,8 +1,10 @@
 //! Whole runs over hand-made chunks.
 
+mod compact;
 mod damage;
 mod make;
 mod remote;
 mod runs;
 mod shards;
 mod tasks;
+mod updates;

@@ -46,6 +46,11 @@ impl Selection {
         }
     }
 
+    /// Whether it leaves nothing out.
+    pub fn is_all(&self) -> bool {
+        self.limit.is_none() && self.sample.is_none() && self.ids.is_none() && self.since.is_none()
+    }
+
     /// Those of `packages` that are wanted. An error of the walk stays where it is.
     pub fn of<I>(&self, mut packages: I) -> impl Iterator<Item = Result<Package>> + use<I>
     where

@@ -10,6 +10,7 @@ use crate::dataset::{Options, PartRecord, Task, Writer, extract, verify};
 use crate::error::{Reason, Result};
 use crate::pipeline;
 use crate::source::{Selection, walk};
+use crate::store::StoreOptions;
 
 const ARTICLE: &str = "<article><front><article-meta><article-id pub-id-type='pmc'>NUMBER</article-id></article-meta>\
     </front><body><fig><caption><p>A cell.</p></caption><graphic href='a.jpg'/></fig></body></article>";
@@ -34,7 +35,7 @@ fn whole(root: &Path, sources: &Path) -> BTreeMap<String, String> {
 
 /// The tasks of a run, as they travel.
 fn tasks(writer: &Writer, sources: &Path) -> Vec<String> {
-    let plan = writer.plan(walk(&[sources.into()], &Selection::default(), &StoreOptions::default()));
+    let plan = writer.plan(walk(&[sources.into()], &Selection::default(), &StoreOptions::default()), true);
     plan.map(|part| serde_json::to_string(&Task::new(writer.place(), part.unwrap())).unwrap()).collect()
 }
 
@@ -50,7 +51,7 @@ fn parts_made_elsewhere_in_any_order_and_twice_give_the_bytes_of_one_process() {
     let expected = whole(dir.path(), &sources);
     let out = dir.path().join("out");
     let mut writer = Writer::open(&local(&out), &options()).unwrap();
-    let plan = writer.plan(walk(std::slice::from_ref(&sources), &Selection::default(), &StoreOptions::default()));
+    let plan = writer.plan(walk(std::slice::from_ref(&sources), &Selection::default(), &StoreOptions::default()), true);
     let walked = plan.walked();
     let made: Vec<PartRecord> = tasks(&writer, &sources).iter().rev().map(|task| make(task, &out).unwrap()).collect();
     assert_eq!(plan.count(), 3);
