@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from biomedica._index import Indexed, index
     from biomedica._read import Chunk, Reader, read
     from biomedica._stream import Sample, Stream, stream
+    from biomedica._survey import Survey, survey
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
@@ -61,6 +62,7 @@ __all__ = [
     "SourceError",
     "SourceNotFoundError",
     "Stream",
+    "Survey",
     "TrainingError",
     "XmlError",
     "__version__",
@@ -77,6 +79,7 @@ __all__ = [
     "parse_article",
     "read",
     "stream",
+    "survey",
     "train",
 ]
 
@@ -93,6 +96,7 @@ _HOME = {
     "Merged": "train.merge",
     "Problem": "dataset",
     "Progress": "_extract",
+    "Survey": "_survey",
     "REASONS": "_core",
     "Reader": "_read",
     "Report": "dataset",
@@ -105,6 +109,7 @@ _HOME = {
     "compact": "_compact",
     "enrich": "_enrich",
     "extract": "_extract",
+    "survey": "_survey",
     "index": "_index",
     "loader": "load.loader",
     "merge": "train.merge",

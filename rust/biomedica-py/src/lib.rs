@@ -11,6 +11,7 @@ mod parse_article;
 mod parse_entrez;
 mod read;
 mod rules;
+mod run;
 mod selection;
 mod store;
 mod stream;
@@ -39,6 +40,8 @@ mod core {
     use super::parse_entrez::parse_entrez;
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
+    #[pymodule_export]
+    use super::run::{Run, survey, write_part};
     #[pymodule_export]
     use super::store::{Lock, Store};
     #[pymodule_export]

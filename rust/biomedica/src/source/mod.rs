@@ -11,6 +11,7 @@ mod name;
 mod remote;
 mod select;
 mod sort;
+mod survey;
 mod versions;
 
 use std::fs;
@@ -25,6 +26,7 @@ use remote::Found;
 
 pub use ids::Ids;
 pub use select::{Sample, Selection};
+pub use survey::Survey;
 pub use versions::Versions;
 
 /// Bytes of one line of a list file.
