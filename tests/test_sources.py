@@ -9,12 +9,12 @@ import pytest
 import biomedica as bm
 from biomedica import demo
 from biomedica.demo import cloud
-from tests.bucket import BUCKET, Bucket
+from bucket import BUCKET, Bucket
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return demo.make(tmp_path_factory.mktemp("corpus"), articles=20)
+    return demo.make(tmp_path_factory.mktemp("corpus"), articles=14)
 
 
 @pytest.fixture(scope="module")
