@@ -62,7 +62,7 @@ def local(source: Path, tmp_path_factory: pytest.TempPathFactory) -> bm.Dataset:
 
 
 def files(dataset: bm.Dataset) -> dict[str, bytes]:
-    return {name: data for name, data in tree(dataset.path).items() if name != ".lock"}
+    return {name: data for name, data in tree(dataset.path).items() if not name.startswith(".")}
 
 
 def test_a_dataset_in_a_store_is_the_one_on_disk(bucket: Bucket, source: Path, local: bm.Dataset) -> None:

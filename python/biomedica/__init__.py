@@ -7,7 +7,8 @@
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
 document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
-`index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles. The command `biomedica` has the same words.
+`index` writes the index files that remote shards need, `enrich` asks PubMed for what
+it knows of a dataset's articles, `attribution` writes who made each image. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from biomedica.exceptions import (
 
 if TYPE_CHECKING:
     from biomedica import demo, train
+    from biomedica._attribution import attribution
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._enrich import Enrichment, enrich
     from biomedica._extract import Progress, extract
@@ -60,6 +62,7 @@ __all__ = [
     "TrainingError",
     "XmlError",
     "__version__",
+    "attribution",
     "build_profile",
     "demo",
     "enrich",
@@ -93,6 +96,7 @@ _HOME = {
     "STATUSES": "_core",
     "Sample": "_stream",
     "Stream": "_stream",
+    "attribution": "_attribution",
     "build_profile": "_core",
     "enrich": "_enrich",
     "extract": "_extract",

@@ -131,7 +131,7 @@ def extract(
     output: "Output",
     *,
     strict: bool = False,
-    **options: Any,
+    **options: Any,  # noqa: ANN401 # those of the function that it is a face of
 ) -> int:
     """Extract `sources` into `directory` with progress and a summary; `options` are those of `biomedica.extract`.
 

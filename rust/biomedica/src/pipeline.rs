@@ -5,6 +5,7 @@
 //! package hands batches of its articles to workers that have nothing else to do.
 
 mod ahead;
+mod unit;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -18,15 +19,22 @@ use crate::article::{self, Chunk, Failure, Rules};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::jats::slug;
 use crate::limits::Limits;
-use crate::package::{self, Files, Package, Room, Scratch};
+use crate::package::{self, Files, Room, Scratch};
 use crate::store::StoreOptions;
 use ahead::{Ahead, Coming};
+pub use unit::{Unit, units};
 
 /// A batch is read into one chunk: so many articles, or so many bytes of their files, whichever comes first.
 const BATCH_ARTICLES: usize = 64;
 const BATCH_BYTES: u64 = 8 << 20;
 /// Chunks of one unit that may wait for the consumer.
 const MAX_WAITING: usize = 4;
+
+/// Units that are fetched ahead of who reads them, and what they may hold together.
+const UNITS_AHEAD: usize = 8;
+const BYTES_AHEAD: u64 = 128 << 20;
+/// How often a worker that has nothing to do looks whether something was fetched.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How a pipeline reads.
 #[derive(Debug, Clone)]
@@ -44,53 +52,6 @@ pub struct Options {
 /// The number of threads that was asked for, else one for each core.
 pub fn threads(asked: Option<usize>) -> usize {
     asked.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1)
-}
-
-/// A run of packages that one worker reads.
-#[derive(Debug)]
-pub struct Unit<T> {
-    /// What the consumer wants to know about the unit's chunks.
-    pub tag: T,
-    /// The packages, in order.
-    pub packages: Vec<Package>,
-}
-
-/// A unit ends at so many packages, or at so many bytes of packages, whichever comes first.
-const UNIT_PACKAGES: usize = 16;
-const UNIT_BYTES: u64 = 4 << 20;
-/// What a package in a store counts for at least: the size of a cloud article is not known before it comes.
-const REMOTE_BYTES: u64 = 1 << 20;
-/// Units that are fetched ahead of who reads them, and what they may hold together.
-const UNITS_AHEAD: usize = 8;
-const BYTES_AHEAD: u64 = 128 << 20;
-/// How often a worker that has nothing to do looks whether something was fetched.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-
-impl<T> Unit<T> {
-    /// A unit of the next of `packages`; empty when there are none.
-    pub fn gather(tag: T, packages: &mut impl Iterator<Item = Package>) -> Self {
-        let mut unit = Self { tag, packages: Vec::new() };
-        let mut bytes = 0_u64;
-        while unit.packages.len() < UNIT_PACKAGES && bytes < UNIT_BYTES {
-            let Some(package) = packages.next() else { break };
-            let least = if package.is_remote() { REMOTE_BYTES } else { 0 };
-            bytes = bytes.saturating_add(package.num_bytes.max(least));
-            unit.packages.push(package);
-        }
-        unit
-    }
-}
-
-/// Packages as units, an error of theirs in its place.
-pub fn units(packages: impl Iterator<Item = Result<Package>>) -> impl Iterator<Item = Result<Unit<()>>> {
-    let mut packages = packages.peekable();
-    std::iter::from_fn(move || {
-        if packages.peek()?.is_err() {
-            return packages.next().map(|error| error.map(|_| Unit { tag: (), packages: Vec::new() }));
-        }
-        let mut run = std::iter::from_fn(|| packages.next_if(Result::is_ok)?.ok());
-        Some(Ok(Unit::gather((), &mut run)))
-    })
 }
 
 /// What a worker makes of one package's articles: files to read, or what went wrong before.

@@ -3,6 +3,8 @@
 //! An archive is one object. A cloud article is its metadata, then its document and those of its images that a figure can
 //! need, several at once. Nothing here waits in a thread; how much memory it takes is bounded by a [`Claim`].
 
+use std::collections::HashSet;
+use std::iter;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -161,86 +163,76 @@ impl Ask<'_> {
             Err(error) => Err(error),
         };
         let metadata = metadata.map_err(|error| error.as_member(source, member))?;
-        let wanted = wanted(&metadata, name, failures);
-        let file = async |(path, md5): (String, String)| {
+        let (xml, images) = wanted(&metadata, name, failures);
+        let file = async |(path, md5): Wanted| {
             let max_bytes = Role::of(&path).limit(self.limits);
             match self.get(&format!("{source}/{}{md5}", escaped(source, &path)), max_bytes).await {
                 Ok(bytes) => File::in_memory(path, Buffer::from(bytes)),
                 Err(error) => File::lost(path.as_str(), error.as_member(source, path.as_str())),
             }
         };
-        let mut coming = stream::iter(wanted).map(file).buffered(AT_ONCE);
-        let mut files = Vec::new();
-        let mut num_bytes = 0;
+        let mut coming = stream::iter(iter::once(xml).chain(images)).map(file).buffered(AT_ONCE);
+        let (mut xml, mut others, mut num_bytes) = (None, Vec::new(), 0);
         while let Some(file) = coming.next().await {
             num_bytes += file.num_bytes();
             if num_bytes > self.limits.article_bytes {
                 return Err(file::too_large(Stage::Fetch, self.limits.article_bytes));
             }
-            files.push(file);
+            if xml.is_some() {
+                others.push(file);
+                continue;
+            }
+            // A document that is lost is the failure of its article, and no more of its files are asked for.
+            if file.read(self.limits)?.is_empty() {
+                return Err(Error::new(Stage::Xml, Reason::Empty, "an empty file").as_member(source, file.path()));
+            }
+            xml = Some(file);
         }
-        let xml = files.remove(0);
-        // A document that is lost is the failure of its article, and not one more of each figure.
-        xml.read(self.limits)?;
-        if xml.num_bytes() == 0 {
-            return Err(Error::new(Stage::Xml, Reason::Empty, "an empty file").as_member(source, xml.path()));
-        }
+        let Some(xml) = xml else {
+            return Err(Error::new(Stage::Fetch, Reason::Internal, "no document was asked for"));
+        };
         // As in a directory, so that a mirror gives the same.
-        files.sort_by(|a, b| a.path().cmp(b.path()));
+        others.sort_by(|a, b| a.path().cmp(b.path()));
         let (name, metadata) = (name.to_owned(), Some(Arc::new(metadata)));
-        Ok(Files { name, xml, others: files.into(), metadata, version_reason: None })
+        Ok(Files { name, xml, others: others.into(), metadata, version_reason: None })
     }
 }
 
-/// The files of the article `name` that are wanted, its document first: their paths in it, and what their URLs say of
-/// their digests. A key that is not the article's is a failure.
-fn wanted(metadata: &Metadata, name: &str, failures: &mut Vec<Error>) -> Vec<(String, String)> {
-    let default = format!("{name}/{name}.xml");
-    let mut found = Vec::new();
-    let mut take = |url: &str| match member(url, name) {
-        Some((path, md5)) => {
-            found.push((path.to_owned(), md5.to_owned()));
-            true
-        }
-        None => {
+/// A file of an article: its path there, and what its URL says of its digest.
+type Wanted = (String, String);
+
+/// The document of the article `name`, and those of its files that a figure can need. A key that is not the article's is
+/// a failure.
+fn wanted(metadata: &Metadata, name: &str, failures: &mut Vec<Error>) -> (Wanted, Vec<Wanted>) {
+    let mut take = |url: &String| {
+        let found = member(url, name);
+        if found.is_none() {
             let detail = "a file of the metadata that does not lie with its article";
             failures.push(Error::new(Stage::Fetch, Reason::UnsafePath, detail).in_member(url));
-            false
         }
+        found
     };
-    if !take(metadata.xml_url.as_deref().unwrap_or(&default)) {
-        take(&default);
-    }
-    for url in &metadata.media_urls {
-        let path = url.split_once('?').map_or(url.as_str(), |(path, _)| path);
-        if Role::of(path) == Role::Image {
-            take(url);
-        }
-    }
-    let xml = found.remove(0);
+    let xml = metadata.xml_url.as_ref().and_then(&mut take);
+    let xml = xml.unwrap_or_else(|| (format!("{name}.xml"), String::new()));
+    let is_image = |url: &&String| Role::of(url.split_once('?').map_or(url.as_str(), |(path, _)| path)) == Role::Image;
+    let mut images: Vec<Wanted> = metadata.media_urls.iter().filter(is_image).filter_map(take).collect();
     // A `.gif` beside a `.jpg` is its thumbnail: no figure needs it.
-    let full: std::collections::HashSet<String> = found
-        .iter()
-        .filter(|(path, _)| is(path, &["jpg", "jpeg"]))
-        .map(|(path, _)| path.clone())
-        .map(stem_of)
-        .collect();
-    let images = found.into_iter().filter(|(path, _)| !(is(path, &["gif"]) && full.contains(&stem_of(path.clone()))));
-    std::iter::once(xml).chain(images).collect()
+    let full: HashSet<String> = images.iter().filter_map(|(path, _)| stem_of(path, &["jpg", "jpeg"])).collect();
+    images.retain(|(path, _)| stem_of(path, &["gif"]).is_none_or(|stem| !full.contains(&stem)));
+    (xml, images)
 }
 
-fn is(path: &str, extensions: &[&str]) -> bool {
-    extension::split(path).1.is_some_and(|found| extensions.iter().any(|known| found.eq_ignore_ascii_case(known)))
-}
-
-fn stem_of(path: String) -> String {
-    extension::split(&path).0.to_owned()
+/// A path without its extension, if that is one of `extensions`.
+fn stem_of(path: &str, extensions: &[&str]) -> Option<String> {
+    let (stem, extension) = extension::split(path);
+    let extension = extension?;
+    extensions.iter().any(|known| extension.eq_ignore_ascii_case(known)).then(|| stem.to_owned())
 }
 
 /// The path in the article `name` of the object at `url`, and the query behind it.
 ///
 /// The bucket that a URL names does not count: the files of a mirror lie beside its metadata.
-fn member<'u>(url: &'u str, name: &str) -> Option<(&'u str, &'u str)> {
+fn member(url: &str, name: &str) -> Option<Wanted> {
     let key = match url.split_once("://") {
         Some((_, rest)) => rest.split_once('/')?.1,
         None => url,
@@ -248,7 +240,7 @@ fn member<'u>(url: &'u str, name: &str) -> Option<(&'u str, &'u str)> {
     let (path, query) = key.find('?').map_or((key, ""), |at| key.split_at(at));
     let path = path.strip_prefix(name)?.strip_prefix('/')?;
     let is_safe = !path.contains('\\') && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    is_safe.then_some((path, query))
+    is_safe.then(|| (path.to_owned(), query.to_owned()))
 }
 
 /// A path as a URL below `base` has it: keys of buckets are written as they are.

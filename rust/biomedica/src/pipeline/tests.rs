@@ -10,7 +10,7 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 
 use super::*;
-use crate::package::Kind;
+use crate::package::{Kind, Package};
 use crate::store;
 use crate::store::tests::server::{Answer, Server, serve};
 
@@ -50,7 +50,7 @@ fn file(name: &str) -> Vec<u8> {
 /// Adds an article to a bucket. `media` are the keys below it that its metadata names.
 fn add(bucket: &mut Bucket, name: &str, xml: &[u8], media: &[(&str, Vec<u8>)]) {
     let url = |key: &str, bytes: &[u8]| {
-        let digest: String = Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = Md5::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         format!("{BUCKET}/{key}?md5={digest}")
     };
     let key = format!("{name}/{name}.xml");

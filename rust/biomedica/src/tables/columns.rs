@@ -71,6 +71,7 @@ impl Table for Figures {
         "caption_source": Kind::Text, |r| Value::Text(r.figure.jats.caption_source.as_str());
         "group_caption": Kind::Text, |r| Value::text(r.figure.jats.group_caption.as_deref());
         "image_context": Kind::Texts, |r| Value::Texts(&r.figure.jats.context);
+        "image_context_panels": Kind::Texts, |r| Value::Texts(&r.figure.jats.context_panels);
         "image_panels": Kind::Records(PANEL), |r| Value::panels(&r.figure.jats.panels);
         "in_sub_article": Kind::Bool, |r| Value::Bool(r.figure.jats.in_sub_article);
         "status": Kind::Text, |r| Value::Text(r.figure.status.as_str());

@@ -32,7 +32,7 @@ fn objects(options: &StoreOptions) -> BTreeMap<String, String> {
 fn local(packages: &[Fake]) -> BTreeMap<String, String> {
     let dir = tempfile::tempdir().unwrap();
     run(dir.path(), packages, &options()).unwrap();
-    tree(dir.path()).into_iter().filter(|(name, _)| name != ".lock").collect()
+    tree(dir.path()).into_iter().filter(|(name, _)| !name.starts_with('.')).collect()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::caption::{Caption, is_word};
 
 /// Words before a label that is followed by what it labels.
-const FUNCTION: [&str; 38] = [
+pub const FUNCTION: [&str; 38] = [
     "about",
     "after",
     "among",
@@ -44,7 +44,7 @@ const FUNCTION: [&str; 38] = [
     "over",
 ];
 /// Words after a label that is the subject of its sentence, or that follows what it labels.
-const VERBS: [&str; 28] = [
+pub const VERBS: [&str; 28] = [
     "correspond",
     "corresponds",
     "depict",
@@ -118,6 +118,14 @@ impl Letters {
         Self { bits: self.bits & !others.bits, ..self }
     }
 
+    /// The letters between the last of these and the first of others; none when they are not before them.
+    pub fn between(self, others: Self) -> Self {
+        let next = 32 - self.bits.leading_zeros();
+        let is_range = !self.is_empty() && !others.is_empty() && self.lower == others.lower && next <= others.first();
+        let bits = if is_range { (next..others.first()).fold(0, |bits, place| bits | 1 << place) } else { 0 };
+        Self { bits, ..others }
+    }
+
     /// Each letter, in order.
     pub fn iter(self) -> impl Iterator<Item = char> {
         let first = if self.lower { b'a' } else { b'A' };
@@ -128,7 +136,7 @@ impl Letters {
     }
 
     /// Adds a letter behind all others, with those between when it ends a range; false when it is not behind them.
-    fn add(&mut self, letter: u8, is_range: bool) -> bool {
+    pub fn add(&mut self, letter: u8, is_range: bool) -> bool {
         let place = u32::from(letter.to_ascii_lowercase() - b'a');
         let next = 32 - self.bits.leading_zeros();
         let lower = letter.is_ascii_lowercase();
@@ -338,7 +346,7 @@ fn following(text: &str, at: usize) -> Option<(u8, usize, bool)> {
 }
 
 /// Where the next letter of a list can stand: behind each reading of what joins it.
-fn joined(text: &str, at: usize) -> impl Iterator<Item = (usize, bool)> {
+pub fn joined(text: &str, at: usize) -> impl Iterator<Item = (usize, bool)> {
     let spaced = |at: usize| after(text, at, " ").unwrap_or(at);
     let begin = spaced(at);
     let comma = after(text, begin, ",").map(spaced);
@@ -351,7 +359,7 @@ fn joined(text: &str, at: usize) -> impl Iterator<Item = (usize, bool)> {
     [comma_and, comma, and, ampersand, slash].into_iter().flatten().map(|at| (at, false)).chain(dash)
 }
 
-fn is_dash(c: char) -> bool {
+pub fn is_dash(c: char) -> bool {
     matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '~')
 }
 
@@ -364,7 +372,7 @@ fn item(text: &str, at: usize) -> Option<u8> {
 }
 
 /// Behind `what`, if it stands at a place.
-fn after(text: &str, at: usize, what: &str) -> Option<usize> {
+pub fn after(text: &str, at: usize, what: &str) -> Option<usize> {
     text.get(at..)?.starts_with(what).then_some(at + what.len())
 }
 
@@ -374,7 +382,7 @@ fn is_in_parentheses(text: &str) -> bool {
 }
 
 /// Length of a `Panel ` or `Panels ` at the beginning.
-fn panel_word(text: &str) -> usize {
+pub fn panel_word(text: &str) -> usize {
     ["Panel ", "Panels ", "panel ", "panels "].iter().find(|word| text.starts_with(**word)).map_or(0, |word| word.len())
 }
 
