@@ -30,6 +30,20 @@ struct File {
     key: String,
 }
 
+/// Whether a location is that of a manifest, by its name.
+pub(super) fn is_manifest(location: &str) -> bool {
+    location.rsplit('/').next() == Some("manifest.json")
+}
+
+/// Where the articles of a manifest lie: what its folder of inventories lies in.
+pub(super) fn base(manifest: &str) -> Result<String> {
+    let base = manifest.find(&format!("/{FOLDER}/")).and_then(|end| manifest.get(..end));
+    base.map(str::to_owned).ok_or_else(|| {
+        let detail = format!("not below a folder {FOLDER}/, which lies beside the articles");
+        Error::new(Stage::Open, Reason::UnsupportedFormat, detail).in_source(manifest)
+    })
+}
+
 /// The newest manifest below `base`, a prefix of a store; none where no inventory is kept or shown.
 pub(super) fn newest(base: &str, options: &StoreOptions) -> Result<Option<String>> {
     let mut newest: Option<(String, String)> = None;

@@ -165,8 +165,16 @@ impl Walk {
         if is_list(&path) {
             return self.list(path);
         }
+        if let Some(manifest) = path.to_str().filter(|path| inventory::is_manifest(path)) {
+            match inventory::base(manifest) {
+                Ok(base) => self.work.push(self.articles(base, Scope::Manifest(manifest.to_owned()))),
+                Err(error) => return Some(Err(error)),
+            }
+            return None;
+        }
         let Some(kind) = Kind::of_file(&path).or_else(|| sniff(&path)) else {
-            let error = Error::new(Stage::Open, Reason::UnsupportedFormat, "not a tar.gz, tar, nxml, xml or list");
+            let detail = "not a tar.gz, tar, nxml, xml, list or manifest.json";
+            let error = Error::new(Stage::Open, Reason::UnsupportedFormat, detail);
             return Some(Err(error.at_path(&path)));
         };
         Some(Ok(Package::new(path, kind, metadata.len())))

@@ -51,13 +51,8 @@ pub(super) fn find(url: &str, options: &StoreOptions) -> Result<Found> {
         let detail = "what lies behind http cannot be listed: name packages (….tar.gz, ….tar, ….xml, …/PMC123.1), or a bucket as s3://, gs:// or az://";
         return refuse(Reason::UnsupportedFormat, detail);
     }
-    if name == "manifest.json" {
-        let base = match plain.find(&format!("/{}/", inventory::FOLDER)) {
-            Some(end) => plain.get(..end),
-            None => plain.match_indices('/').nth(2).and_then(|(end, _)| plain.get(..end)),
-        };
-        let base = base.unwrap_or_default().to_owned();
-        return Ok(Found::Articles(base, Scope::Manifest(plain.to_owned())));
+    if inventory::is_manifest(plain) {
+        return Ok(Found::Articles(inventory::base(plain)?, Scope::Manifest(plain.to_owned())));
     }
     if let Some(number) = name.strip_prefix("PMC").and_then(digits) {
         return Ok(Found::Articles(base(), Scope::Article(number)));
