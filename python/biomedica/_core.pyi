@@ -3,7 +3,6 @@
 import builtins
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, final
 

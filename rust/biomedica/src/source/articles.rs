@@ -265,7 +265,9 @@ impl Articles {
             for metadata in known.iter().flatten() {
                 asked.any |= ids.match_metadata(metadata);
             }
-            records.iter().for_each(|record| ids.note(record.name));
+            for record in &records {
+                ids.note(record.name);
+            }
         }
         known.resize(records.len(), None);
         let all = asked.any && self.versions == Versions::All;
