@@ -28,6 +28,7 @@ __all__ = [
     "Store",
     "Stream",
     "build_profile",
+    "compact",
     "extract",
     "index",
     "parse_article",
