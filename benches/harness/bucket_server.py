@@ -18,7 +18,7 @@ PIXELS = b"GIF89a" + (500).to_bytes(2, "little") * 2
 
 def objects(articles: int) -> dict[str, bytes]:
     """Every object of the bucket by its key."""
-    draw = random.Random(1)
+    draw = random.Random(1)  # noqa: S311 - bytes to be served
     bodies = [PIXELS + draw.randbytes(draw.randrange(40_000, 240_000)) for _ in range(64)]
     found = {}
     for number in range(1, articles + 1):
