@@ -16,6 +16,7 @@ import pytest
 import biomedica as bm
 from biomedica import _enrich
 from biomedica.exceptions import DatasetError, SourceError
+from bucket import Bucket
 from entrez_server import EntrezHandler, EntrezServer, Fault, answer
 
 FAST = 50
@@ -389,6 +390,56 @@ def test_two_runs_at_once_are_refused(tmp_path: Path, server: EntrezServer) -> N
 def test_options_that_make_no_sense_are_value_errors(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         bm.enrich(make(tmp_path, [1]), **options)
+
+
+def test_a_dataset_in_a_store_is_enriched_there(
+    tmp_path: Path, server: EntrezServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = Bucket()
+    try:
+        local = enrich(make(tmp_path, [5, 6, 99], part_size=2), server)
+        options = bucket.options()
+        url = "s3://lab/set"
+        dataset = bm.extract(tmp_path / "in", url, part_size=2, storage_options=options)
+        asked = len(server.asked)
+        monkeypatch.setattr(_enrich, "BATCH", 2)
+        dataset = bm.enrich(url, base_url=server.url, requests_per_second=FAST, storage_options=options)
+        assert dataset.articles().to_table() == local.articles().to_table()
+        assert rows(dataset.enrichment()).keys() == {"5", "6", "99"}
+        assert dataset.verify(deep=True)
+        enrich(dataset, server)
+        assert len(server.asked) == asked + 2
+        assert sorted(bucket.names("set/enrichment")) == [
+            "articles/000000.parquet",
+            "articles/000001.parquet",
+            "enrichment.json",
+            "results/000000.parquet",
+            "results/000001.parquet",
+        ]
+        bucket.put("set/enrichment/articles/000000.parquet", b"other")
+        assert [problem.path for problem in dataset.verify().problems] == ["enrichment/articles/000000.parquet"]
+    finally:
+        bucket.close()
+
+
+def test_damage_beside_a_dataset_is_found(tmp_path: Path, server: EntrezServer) -> None:
+    dataset = enrich(make(tmp_path, [1, 2, 3], part_size=2), server)
+    assert dataset.verify()
+    folder = dataset.path / "enrichment"
+    record = (folder / "enrichment.json").read_text()
+    (folder / "results/000000.parquet").write_bytes(b"PAR1")
+    (folder / "articles/000001.parquet").unlink()
+    entry = json.loads(record)["parts"][0]
+    (folder / "enrichment.json").write_text(record.replace(entry["articles"], "0" * 64))
+    report = dataset.verify()
+    assert report.num_problems == 3
+    assert [problem.path for problem in report.problems] == [
+        "enrichment/articles/000001.parquet",
+        "enrichment/enrichment.json",
+        "enrichment/results/000000.parquet",
+    ]
+    (folder / "enrichment.json").write_text("{")
+    assert [problem.path for problem in dataset.verify().problems] == ["enrichment/enrichment.json"]
 
 
 def command(*words: str | Path) -> subprocess.CompletedProcess[str]:

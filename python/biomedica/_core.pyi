@@ -1,5 +1,6 @@
 """The compiled core: reading, writing and checking in Rust."""
 
+import builtins
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
+from biomedica._rules import Rules
 from biomedica.exceptions import BiomedicaError, XmlError
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "STATUSES",
     "Chunk",
     "Decoder",
+    "Lock",
     "Reader",
     "Sample",
     "Store",
@@ -83,17 +86,17 @@ def parse_entrez(xml: bytes) -> tuple[pa.RecordBatch, XmlError | None]:
         `unsupported_format` when the document is none of PubMed's at all, such as an error page.
     """
 
-def read(sources: list[Path], *, threads: int | None = None, min_size: int = 21) -> Reader:
+def read(sources: list[Path], *, rules: Rules, threads: int | None = None) -> Reader:
     """Read packages as chunks of record batches; `biomedica.read` documents it."""
 
 def extract(
     sources: list[Path],
     output: str,
     *,
+    rules: Rules,
     threads: int | None = None,
     part_size: int = 4096,
     samples_per_shard: int = 10_000,
-    min_size: int = 21,
     article_text: bool = False,
     limit: int | None = None,
     sample: float | None = None,
@@ -318,6 +321,31 @@ class Store:
             SourceNotFoundError: There is nothing.
             SourceError: It ends before, changed meanwhile, or the store is lost.
         """
+
+    def list(self, prefix: str) -> builtins.list[tuple[str, int]]:
+        """URL and length of every object below a prefix of a store, in the store's order."""
+
+    def write(self, location: str, data: bytes) -> None:
+        """Write an object of a store whole, in the place of one that may be there.
+
+        Raises:
+            DatasetError: The store refuses, or is lost.
+        """
+
+    def remove(self, location: str) -> None:
+        """Remove an object of a store; one that is not there is fine."""
+
+@final
+class Lock:
+    """The right to write below a directory or prefix, while it is entered: one process has it.
+
+    Raises:
+        DatasetError: Another process has it (`locked`).
+    """
+
+    def __new__(cls, location: str, storage_options: Sequence[tuple[str, str]] = ...) -> Self: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
 @final
 class Sample:

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow.dataset as pads
 from numpy.typing import NDArray
 
-from biomedica._enrichment import Joined, Results, as_pmids, forget, lock
+from biomedica._enrichment import FOLDER, Joined, Results, as_pmids, forget
 from biomedica._entrez import BASE_URL, BATCH, Entrez
-from biomedica._sources import StrPath
+from biomedica._sources import StorageOptions, StrPath
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 
@@ -52,6 +52,7 @@ def enrich(
     timeout: float = 60.0,
     retry_timeout: float = 120.0,
     retry: bool = False,
+    storage_options: StorageOptions | None = None,
     progress: Callable[[Enrichment], object] | None = None,
 ) -> Dataset:
     """Ask PubMed for MeSH terms, missing abstracts and missing reference lists of a dataset's articles.
@@ -69,7 +70,7 @@ def enrich(
     for each PMID.
 
     Args:
-        dataset: A dataset on a local disk, or its directory.
+        dataset: A dataset, or its directory or URL.
         email: Where NCBI may write before it blocks an address; by default `NCBI_EMAIL`.
         api_key: NCBI's key; by default `NCBI_API_KEY`.
         base_url: Where the E-utilities are; by default `NCBI_EUTILS_URL`, or NCBI's own.
@@ -78,6 +79,7 @@ def enrich(
         retry_timeout: Seconds for which a request is repeated while the server cannot answer (429, 5xx, error pages, a
             connection that breaks), with growing pauses or as `Retry-After` says.
         retry: Ask again for PMIDs that are missing or failed.
+        storage_options: How the store of a URL is spoken to; see `open`.
         progress: Called after each stored answer and once at the end. What it raises stops the run.
 
     Returns:
@@ -97,7 +99,8 @@ def enrich(
     """
     begin = time.monotonic()
     if not isinstance(dataset, Dataset):
-        dataset = open_dataset(dataset)
+        dataset = open_dataset(dataset, storage_options=storage_options)
+    files = dataset.storage
     client = Entrez(
         base_url or os.environ.get("NCBI_EUTILS_URL") or BASE_URL,
         api_key=api_key or os.environ.get("NCBI_API_KEY"),
@@ -106,10 +109,10 @@ def enrich(
         timeout=timeout,
         retry_timeout=retry_timeout,
     )
-    with lock(dataset.path):
+    with files.lock(FOLDER):
         if retry:
-            forget(dataset.path, ("missing", "failed"))
-        results = Results(dataset.path)
+            forget(files, ("missing", "failed"))
+        results = Results(files)
         wanted = _pmids(dataset.articles())
         new = wanted[~np.isin(wanted, results.pmids)]
 
@@ -126,13 +129,13 @@ def enrich(
             stored += table.num_rows
             show()
         results.settle()
-        joined = Joined(dataset.path)
+        joined = Joined(files)
         parts = list(dataset.parts_of("articles"))
         for part, path, sha256 in parts:
             joined.join(part, path, sha256, results)
         joined.publish([part for part, *_ in parts])
         show()
-    return open_dataset(dataset.path)
+    return dataset.reopened()
 
 
 def _pmids(articles: pads.Dataset) -> NDArray[np.int64]:

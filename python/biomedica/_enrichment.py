@@ -8,12 +8,9 @@ A joined table holds until its part is made again: then the core removes `enrich
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,16 +19,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from biomedica._storage import Directory, Storage
-from biomedica.exceptions import DatasetError
+from biomedica._storage import Storage
+from biomedica.exceptions import BiomedicaError, DatasetError
 
-__all__ = ["STATUSES", "Joined", "Results", "as_pmids", "forget", "joined_tables", "lock", "result_files"]
+__all__ = ["FOLDER", "STATUSES", "Joined", "Results", "as_pmids", "forget", "joined_tables", "problems", "result_files"]
 
 FOLDER = "enrichment"
-RECORD = "enrichment.json"
+RECORD = f"{FOLDER}/enrichment.json"
 FORMAT = 1
 STATUSES = ("found", "deleted", "missing", "failed")
-TEMPORARY = ".tmp-"
 ROWS = 1024
 """Articles of a joined table at a time: their texts are large."""
 
@@ -39,17 +35,15 @@ ROWS = 1024
 class Results:
     """The rows of all batches, one a PMID."""
 
-    def __init__(self, root: Path) -> None:
-        self.folder = root / FOLDER / "results"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        _sweep(self.folder)
+    def __init__(self, files: Storage) -> None:
+        self._storage = files
         self.counts = dict.fromkeys(STATUSES, 0)
         numbers, pmids = [], []
-        for path in result_files(root):
-            table = _read(path, ["article_pmid", "status"])
+        for path in result_files(files):
+            table = _read(files, path, ["article_pmid", "status"])
             self._count(table)
             pmids.append(as_pmids(table["article_pmid"])[0])
-            numbers.append(np.full(table.num_rows, int(path.stem), np.int32))
+            numbers.append(np.full(table.num_rows, _number(path), np.int32))
         self._next = int(numbers[-1][0]) + 1 if numbers else 0
         self._pmids = np.concatenate([np.empty(0, np.int64), *pmids])
         self._files = np.concatenate([np.empty(0, np.int32), *numbers])
@@ -62,7 +56,7 @@ class Results:
 
     def store(self, table: pa.Table) -> None:
         """Keep the rows of a batch: on the disk when this returns."""
-        _write(self.folder / f"{self._next:06}.parquet", table)
+        _write(self._storage, _results(self._next), table)
         self._count(table)
         added = as_pmids(table["article_pmid"])[0]
         self._pmids = np.concatenate([self._pmids, added])
@@ -80,7 +74,7 @@ class Results:
         numbers = np.unique(self._files[at[np.isin(self._pmids[at], pmids)]])
         tables = []
         for number in numbers:
-            table = _read(self.folder / f"{number:06}.parquet")
+            table = _read(self._storage, _results(number))
             tables.append(table.filter(pa.array(np.isin(as_pmids(table["article_pmid"])[0], pmids))))
         return pa.concat_tables(tables) if tables else None
 
@@ -93,73 +87,88 @@ class Results:
         self._pmids, self._files = self._pmids[order], self._files[order]
 
 
-def forget(root: Path, statuses: Sequence[str]) -> None:
+def forget(files: Storage, statuses: Sequence[str]) -> None:
     """Take the rows of these statuses out, so that their PMIDs are asked for again."""
-    for path in result_files(root):
-        table = _read(path)
+    for path in result_files(files):
+        table = _read(files, path)
         kept = table.filter(pc.invert(pc.is_in(table["status"], pa.array(statuses))))
         if kept.num_rows == 0:
-            path.unlink()
+            files.remove(path)
         elif kept.num_rows < table.num_rows:
-            _write(path, kept)
+            _write(files, path, kept)
 
 
-def result_files(root: Path) -> list[Path]:
-    """The files of all batches, in the order of their numbers."""
-    return sorted((root / FOLDER / "results").glob("[0-9]*.parquet"), key=lambda path: int(path.stem))
+def result_files(files: Storage) -> list[str]:
+    """The files of all batches, relative to the dataset, in the order of their numbers."""
+    names = (name for name in files.names(f"{FOLDER}/results") if name[0].isdigit())
+    return sorted((f"{FOLDER}/results/{name}" for name in names), key=_number)
+
+
+def _number(path: str) -> int:
+    return int(path.rsplit("/", 1)[1].removesuffix(".parquet"))
+
+
+def _results(number: int) -> str:
+    return f"{FOLDER}/results/{number:06}.parquet"
 
 
 def joined_tables(files: Storage) -> dict[str, str]:
     """The joined table of each part that has one, relative to the dataset, by the part's name."""
-    return {entry["part"]: f"{FOLDER}/articles/{entry['part']}.parquet" for entry in _record(files)}
+    return {entry["part"]: _joined(entry["part"]) for entry in _record(files)}
+
+
+def _joined(part: str) -> str:
+    return f"{FOLDER}/articles/{part}.parquet"
+
+
+def problems(files: Storage, parts: Callable[[], Iterable[tuple[str, str, str]]]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the tables here, as file and text; `parts` gives each part's articles table and its sha-256."""
+    try:
+        entries = _record(files)
+    except DatasetError as error:
+        yield RECORD, str(error)
+        return
+    for path in [*result_files(files), *(_joined(entry["part"]) for entry in entries)]:
+        try:
+            files.table([path]).count_rows()
+        except (OSError, pa.ArrowException, BiomedicaError) as error:
+            yield path, f"cannot be read: {error}"
+    # A part's record that cannot be read is a problem of its own.
+    with contextlib.suppress(DatasetError):
+        articles = {part: sha256 for part, _, sha256 in (parts() if entries else ())}
+        for entry in entries:
+            if articles.get(entry["part"]) != entry["articles"]:
+                yield RECORD, f"part {entry['part']} was joined to another articles table; enrich again"
 
 
 class Joined:
     """The articles tables that are joined to what PubMed says."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._parts = {entry["part"]: entry for entry in _record(Directory(root))}
+    def __init__(self, files: Storage) -> None:
+        self._storage = files
+        self._parts = {entry["part"]: entry for entry in _record(files)}
+        self._there = set(files.names(f"{FOLDER}/articles"))
 
-    def join(self, part: str, articles: Path, sha256: str, results: Results) -> None:
+    def join(self, part: str, articles: str, sha256: str, results: Results) -> None:
         """Write the joined table of a part unless it is there, made of the same articles and the same rows."""
-        pmids = as_pmids(pq.read_table(articles, columns=["article_pmid"])["article_pmid"])[0]
+        pmids = as_pmids(_read(self._storage, articles, ["article_pmid"])["article_pmid"])[0]
         rows = results.rows(np.unique(pmids))
         entry = {"part": part, "articles": sha256, "results": _digest(rows)}
         if rows is None:
             self._parts.pop(part, None)
-        elif self._parts.get(part) != entry or not self._path(part).is_file():
-            self._path(part).parent.mkdir(exist_ok=True)
-            with _whole(self._path(part)) as temporary:
-                _fill(articles, rows, temporary)
+        elif self._parts.get(part) != entry or f"{part}.parquet" not in self._there:
+            _fill(self._storage, articles, rows, _joined(part))
             self._parts[part] = entry
 
     def publish(self, parts: Sequence[str]) -> None:
         """Say that these parts' tables are joined, then remove what is of no part any more."""
         entries = [self._parts[part] for part in parts if part in self._parts]
-        with _whole(self._root / FOLDER / RECORD) as temporary:
-            temporary.write_text(json.dumps({"format": FORMAT, "parts": entries}, indent=2) + "\n", "utf-8")
-        live = {entry["part"] for entry in entries}
-        for path in (self._root / FOLDER / "articles").glob("*"):
-            if path.stem not in live:
-                path.unlink()
-
-    def _path(self, part: str) -> Path:
-        return self._root / FOLDER / "articles" / f"{part}.parquet"
-
-
-@contextlib.contextmanager
-def lock(root: Path) -> Iterator[None]:
-    """Hold the folder against a second `enrich`."""
-    (root / FOLDER).mkdir(exist_ok=True)
-    with (root / FOLDER / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            error = DatasetError(f"{root}: another process is enriching this dataset; wait for it to end")
-            error.reason = "locked"
-            raise error from None
-        yield
+        record = json.dumps({"format": FORMAT, "parts": entries}, indent=2) + "\n"
+        self._storage.write(RECORD, record.encode())
+        live = {f"{entry['part']}.parquet" for entry in entries}
+        for name in self._storage.names(f"{FOLDER}/articles"):
+            if name not in live:
+                self._storage.remove(f"{FOLDER}/articles/{name}")
 
 
 def as_pmids(texts: pa.Array | pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -169,16 +178,17 @@ def as_pmids(texts: pa.Array | pa.ChunkedArray) -> tuple[NDArray[np.int64], NDAr
     return np.asarray(numbers), np.asarray(are)
 
 
-def _fill(articles: Path, rows: pa.Table, output: Path) -> None:
+def _fill(files: Storage, articles: str, rows: pa.Table, output: str) -> None:
     """Write the articles with MeSH terms, and with abstracts and references where they have none."""
     known = as_pmids(rows["article_pmid"])[0]
     order = np.argsort(known)
     known, rows = known[order], rows.take(order)
-    with pq.ParquetFile(articles) as source:
-        schema = source.schema_arrow
-        with pq.ParquetWriter(output, schema, compression="zstd") as writer:
-            for batch in source.iter_batches(ROWS):
-                writer.write_table(_filled(pa.Table.from_batches([batch], schema), known, rows))
+    table = files.table([articles])
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+        for batch in table.to_batches(batch_size=ROWS, batch_readahead=1):
+            writer.write_table(_filled(pa.Table.from_batches([batch], table.schema), known, rows))
+    files.write(output, sink.getvalue())
 
 
 def _filled(articles: pa.Table, known: NDArray[np.int64], rows: pa.Table) -> pa.Table:
@@ -226,9 +236,9 @@ def _digest(rows: pa.Table | None) -> str | None:
 
 
 def _record(files: Storage) -> list[dict[str, Any]]:
-    path = files.location(f"{FOLDER}/{RECORD}")
+    path = files.location(RECORD)
     try:
-        text = files.read(f"{FOLDER}/{RECORD}")
+        text = files.read(RECORD)
         record = None if text is None else json.loads(text)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}; remove it and enrich again") from error
@@ -239,44 +249,14 @@ def _record(files: Storage) -> list[dict[str, Any]]:
     return list(record["parts"])
 
 
-def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+def _read(files: Storage, path: str, columns: list[str] | None = None) -> pa.Table:
     try:
-        return pq.read_table(path, columns=columns, partitioning=None)
+        return files.table([path]).to_table(columns=columns)
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}; remove it and enrich again") from error
+        raise DatasetError(f"{files.location(path)}: cannot be read: {error}; remove it and enrich again") from error
 
 
-def _write(path: Path, table: pa.Table) -> None:
-    with _whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
-
-
-@contextlib.contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A temporary name whose file gets its own name when the block ends well: whole and on the disk, or not at all."""
-    temporary = path.with_name(TEMPORARY + path.name)
-    try:
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DatasetError(f"{path}: cannot be written: {error.strerror or error}") from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed run left."""
-    for path in folder.glob(f"{TEMPORARY}*"):
-        path.unlink()
+def _write(files: Storage, path: str, table: pa.Table) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    files.write(path, sink.getvalue())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from biomedica import _core
+from biomedica._rules import Names, Retracted, as_rules
 from biomedica._sources import Sources, StorageOptions, StrPath, as_config, as_paths
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
@@ -47,6 +48,9 @@ def extract(
     part_size: int = 4096,
     samples_per_shard: int = 10_000,
     min_size: int = 21,
+    retracted: Retracted = "drop",
+    subset: Names | None = None,
+    license: Names | None = None,  # noqa: A002
     article_text: bool = False,
     limit: int | None = None,
     sample: float | None = None,
@@ -72,6 +76,10 @@ def extract(
         samples_per_shard: Pairs a shard holds at most.
         min_size: Smallest width and height, in pixels, of an image that makes a pair (20x20 and less are out in the
             BIOMEDICA paper, arXiv 2501.07171).
+        retracted: `drop`: figures of retracted articles make no pairs (their status is `retracted`); `keep`: they do.
+        subset: Only articles of this subset, or of these, make pairs: `commercial`, `noncommercial`, `other`. Figures of
+            others have the status `filtered`.
+        license: The same for licences, by their names in `article_license`, such as `CC BY`.
         article_text: Put the whole article's text into the JSON of each of its samples; it is in the articles table
             in any case.
         limit: Take no more than the first so many packages; of those that `sample` leaves, if it is given.
@@ -110,10 +118,10 @@ def extract(
     _core.extract(
         as_paths(sources),
         os.fspath(output),
+        rules=as_rules(min_size, retracted, subset, license),
         threads=threads,
         part_size=part_size,
         samples_per_shard=samples_per_shard,
-        min_size=min_size,
         article_text=article_text,
         limit=limit,
         sample=sample,

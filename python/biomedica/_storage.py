@@ -1,7 +1,8 @@
-"""Where a dataset's files lie: a directory, or a prefix of a store that the core reads."""
+"""Where a dataset's files lie: a directory, or a prefix of a store that the core reads and writes."""
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, NoReturn, Protocol
 
@@ -11,9 +12,11 @@ import pyarrow.fs as pafs
 
 from biomedica import _core
 from biomedica._sources import StorageOptions, StrPath, as_config
-from biomedica.exceptions import SourceNotFoundError
+from biomedica.exceptions import DatasetError, SourceNotFoundError
 
 __all__ = ["Directory", "Prefix", "Storage", "storage"]
+
+TEMPORARY = ".tmp-"
 
 
 class Storage(Protocol):
@@ -34,6 +37,18 @@ class Storage(Protocol):
 
     def table(self, relatives: Sequence[str]) -> pads.Dataset:
         """Parquet files as one dataset of pyarrow."""
+
+    def names(self, folder: str) -> list[str]:
+        """The files right in a folder; none where there is no folder."""
+
+    def write(self, relative: str, data: bytes | pa.Buffer) -> None:
+        """Write a file whole, or not at all, in the place of one that may be there."""
+
+    def remove(self, relative: str) -> None:
+        """Remove a file; one that is not there is fine."""
+
+    def lock(self, folder: str) -> contextlib.AbstractContextManager[None]:
+        """Hold a folder against every other process that asks for it; refused as `locked` when one holds it."""
 
 
 def storage(location: StrPath, storage_options: StorageOptions | None = None) -> Storage:
@@ -67,13 +82,50 @@ class Directory:
     def table(self, relatives: Sequence[str]) -> pads.Dataset:
         return pads.dataset([self.root / relative for relative in relatives], format="parquet")
 
+    def names(self, folder: str) -> list[str]:
+        try:
+            return [path.name for path in (self.root / folder).iterdir() if path.is_file()]
+        except FileNotFoundError:
+            return []
+
+    def write(self, relative: str, data: bytes | pa.Buffer) -> None:
+        path = self.root / relative
+        temporary = path.with_name(TEMPORARY + path.name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync(path.parent)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise DatasetError(f"{path}: cannot be written: {error.strerror or error}") from error
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def remove(self, relative: str) -> None:
+        (self.root / relative).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def lock(self, folder: str) -> Iterator[None]:
+        (self.root / folder).mkdir(exist_ok=True)
+        with _core.Lock(str(self.root / folder)):
+            # What a killed process left.
+            for path in (self.root / folder).rglob(f"{TEMPORARY}*"):
+                path.unlink()
+            yield
+
 
 class Prefix:
     """Objects below a prefix of a store."""
 
     def __init__(self, root: str, storage_options: StorageOptions | None = None) -> None:
         self.root = root.rstrip("/")
-        self._store = _core.Store(as_config(storage_options))
+        self._config = as_config(storage_options)
+        self._store = _core.Store(self._config)
 
     def location(self, relative: str) -> str:
         return f"{self.root}/{relative}"
@@ -94,6 +146,31 @@ class Prefix:
     def table(self, relatives: Sequence[str]) -> pads.Dataset:
         files = pafs.PyFileSystem(_Files(self._store))
         return pads.dataset([self.location(relative) for relative in relatives], format="parquet", filesystem=files)
+
+    def names(self, folder: str) -> list[str]:
+        prefix = f"{self.location(folder)}/"
+        below = (location.removeprefix(prefix) for location, _ in self._store.list(prefix))
+        return [name for name in below if "/" not in name]
+
+    def write(self, relative: str, data: bytes | pa.Buffer) -> None:
+        self._store.write(self.location(relative), bytes(data))
+
+    def remove(self, relative: str) -> None:
+        self._store.remove(self.location(relative))
+
+    @contextlib.contextmanager
+    def lock(self, folder: str) -> Iterator[None]:
+        with _core.Lock(self.location(folder), self._config):
+            yield
+
+
+def _sync(directory: Path) -> None:
+    """Wait until the disk has a directory's entries."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class _Files(pafs.FileSystemHandler):  # type: ignore[misc] # pyarrow says nothing of its types

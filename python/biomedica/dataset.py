@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ import pyarrow.dataset as pads
 
 from biomedica import _core
 from biomedica._enrichment import joined_tables, result_files
+from biomedica._enrichment import problems as enrichment_problems
 from biomedica._sources import StorageOptions, StrPath, as_config
 from biomedica._storage import Storage, storage
 from biomedica.exceptions import DatasetError, SourceNotFoundError
@@ -102,17 +103,16 @@ class Dataset:
         Raises:
             DatasetError: Nothing was asked for yet.
         """
-        files = result_files(self.path)
+        files = result_files(self._storage)
         if not files:
-            raise DatasetError(f"{self.path}: not enriched yet; `biomedica enrich` asks PubMed")
-        return pads.dataset(files, format="parquet")
+            raise DatasetError(f"{self.location}: not enriched yet; `biomedica enrich` asks PubMed")
+        return self._storage.table(files)
 
     def figures(self) -> pads.Dataset:
         """One row a figure, paired or not, without bytes.
 
         `status` (`biomedica.STATUSES`) is `ok` for a pair, else `no_image`, `no_caption`, `too_small`,
-        `unreadable_image` or `unsupported_format`.
-
+        `unreadable_image`, `unsupported_format`, `retracted` (the article was) or `filtered` (its licence is not wanted).
 
         `shard`, `shard_offset` and `shard_length` say where a pair's image lies.
         """
@@ -217,7 +217,9 @@ class Dataset:
         parts, files, num_bytes, images, num_problems, problems = _core.verify(
             self.location, deep=deep, threads=threads, storage_options=as_config(self._storage_options)
         )
-        return Report(parts, files, num_bytes, images, num_problems, [Problem(*problem) for problem in problems])
+        enrichment = list(enrichment_problems(self._storage, lambda: self.parts_of("articles")))
+        found = sorted(Problem(*problem) for problem in [*problems, *enrichment])
+        return Report(parts, files, num_bytes, images, num_problems + len(enrichment), found)
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -228,12 +230,20 @@ class Dataset:
         parts = f"{len(self._parts):,} part{'s' * (len(self._parts) != 1)}"
         return f"<Dataset {self.location!r}: {counts}, {parts}{'' if self.complete else ', not finished'}>"
 
-    def parts_of(self, table: str) -> Iterator[tuple[str, Path, str]]:
-        """Each part's name, its file of a table (`articles`, `figures` or `failures`), and that file's sha-256."""
+    def parts_of(self, table: str) -> Iterator[tuple[str, str, str]]:
+        """Each part's name, its file of a table (`articles`, `figures` or `failures`) in `storage`, that file's sha-256."""
         for file in self._files():
             if file["path"].startswith(f"{table}/"):
-                path = self.path / file["path"]
-                yield path.stem, path, file["sha256"]
+                yield PurePosixPath(file["path"]).stem, file["path"], file["sha256"]
+
+    @property
+    def storage(self) -> Storage:
+        """Where its files lie."""
+        return self._storage
+
+    def reopened(self) -> "Dataset":
+        """The dataset as it is now."""
+        return Dataset(self.location, self._storage_options)
 
     def _table(self, name: str, instead: Mapping[str, str] | None = None) -> pads.Dataset:
         """The table's files of all parts; of those in `instead`, the file that is there."""

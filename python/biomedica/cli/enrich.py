@@ -5,10 +5,9 @@ The face of `biomedica.enrich`. Running it again asks only for what is not store
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biomedica.cli.options import positive, seconds
+from biomedica.cli.options import add_storage_options, location, positive, seconds
 from biomedica.cli.progress import clock, counted
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ RESUMES = True
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("dataset", type=Path, metavar="DATASET", help="the directory that extract wrote")
+    parser.add_argument("dataset", type=location, metavar="DATASET", help="the directory or URL that extract wrote to")
     parser.add_argument(
         "--email", metavar="ADDRESS", help="where NCBI may write before it blocks an address (default: $NCBI_EMAIL)"
     )
@@ -50,6 +49,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="how long a request is repeated while the server cannot answer (default: %(default)g)",
     )
     parser.add_argument("--retry", action="store_true", help="ask again for what is missing or failed")
+    add_storage_options(parser)
     parser.add_argument("--strict", action="store_true", help="exit with 1 when an answer could not be read")
 
 
@@ -73,6 +73,7 @@ def run(args: argparse.Namespace, output: "Output") -> int:
             timeout=args.timeout,
             retry_timeout=args.retry_timeout,
             retry=args.retry,
+            storage_options=dict(args.storage_options),
             progress=progress,
         )
     if last is None or last.total_pmids == 0:

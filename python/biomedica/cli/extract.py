@@ -4,14 +4,14 @@ The face of `biomedica.extract`. Running it again does only what is missing.
 """
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from biomedica.cli import summary
 from biomedica.cli.options import add_storage_options, add_threads, location, natural, positive
 from biomedica.cli.progress import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from biomedica.cli.output import Output
@@ -55,6 +55,24 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="an image with a shorter side than this makes no pair (default: %(default)s)",
     )
+    parser.add_argument(
+        "--retracted",
+        choices=["keep", "drop"],
+        default="drop",
+        help="whether figures of retracted articles make pairs (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--subset",
+        action="append",
+        choices=["commercial", "noncommercial", "other"],
+        help="only articles of this subset make pairs; may be given several times",
+    )
+    parser.add_argument(
+        "--license",
+        action="append",
+        metavar="NAME",
+        help="only articles of this licence make pairs, such as 'CC BY'; may be given several times",
+    )
     parser.add_argument("--limit", type=positive, metavar="N", help="take no more than the first N packages")
     parser.add_argument(
         "--sample", type=float, metavar="FRACTION", help="take this share of the packages, drawn by their names"
@@ -79,6 +97,9 @@ def run(args: argparse.Namespace, output: "Output") -> int:
         part_size=args.part_size,
         samples_per_shard=args.samples_per_shard,
         min_size=args.min_size,
+        retracted=args.retracted,
+        subset=args.subset,
+        license=args.license,
         article_text=args.article_text,
         limit=args.limit,
         sample=args.sample,
@@ -93,33 +114,20 @@ def extract(
     output: "Output",
     *,
     strict: bool = False,
-    threads: int | None = None,
-    part_size: int = 4096,
-    samples_per_shard: int = 10_000,
-    min_size: int = 21,
-    article_text: bool = False,
-    limit: int | None = None,
-    sample: float | None = None,
-    sample_seed: int = 0,
-    storage_options: "Mapping[str, str] | None" = None,
+    **options: Any,
 ) -> int:
-    """Extract `sources` into `directory` with progress and a summary; return the exit code."""
+    """Extract `sources` into `directory` with progress and a summary; `options` are those of `biomedica.extract`.
+
+    Return the exit code.
+    """
     import biomedica
 
     with shown(output) as progress:
         dataset = biomedica.extract(
             sources,
             directory,
-            threads=threads,
-            part_size=part_size,
-            samples_per_shard=samples_per_shard,
-            min_size=min_size,
-            article_text=article_text,
-            limit=limit,
-            sample=sample,
-            sample_seed=sample_seed,
-            storage_options=storage_options,
             progress=progress,
+            **options,
         )
     stats = dataset.stats()
     if not stats["packages"]:

@@ -13,12 +13,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::interrupt::{self, PATIENCE};
+use crate::rules::Rules;
 use crate::store;
 
 /// Write a dataset; see the stub for the whole documentation.
 #[pyfunction]
 #[pyo3(signature = (
-    sources, output, *, threads=None, part_size=4096, samples_per_shard=10_000, min_size=21, article_text=false,
+    sources, output, *, rules, threads=None, part_size=4096, samples_per_shard=10_000, article_text=false,
     limit=None, sample=None, sample_seed=0, storage_options=Vec::new(), progress=None,
 ))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // what Python hands over
@@ -26,10 +27,10 @@ pub fn extract(
     py: Python<'_>,
     sources: Vec<PathBuf>,
     output: PathBuf,
+    rules: Rules,
     threads: Option<usize>,
     part_size: usize,
     samples_per_shard: usize,
-    min_size: u32,
     article_text: bool,
     limit: Option<u64>,
     sample: Option<f64>,
@@ -37,7 +38,8 @@ pub fn extract(
     storage_options: store::Config,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
-    let options = Options { part_size, samples_per_shard, min_size, article_text, limits: Limits::default(), threads };
+    let rules = rules.checked()?;
+    let options = Options { part_size, samples_per_shard, rules, article_text, limits: Limits::default(), threads };
     let sample = sample.map(|fraction| Sample { fraction, seed: sample_seed });
     let selection = Selection { sample, limit };
     options.check().and_then(|()| selection.check()).map_err(|error| PyValueError::new_err(error.detail()))?;

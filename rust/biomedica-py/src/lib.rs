@@ -9,6 +9,7 @@ mod interrupt;
 mod parse_article;
 mod parse_entrez;
 mod read;
+mod rules;
 mod store;
 mod stream;
 mod verify;
@@ -35,7 +36,7 @@ mod core {
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
     #[pymodule_export]
-    use super::store::Store;
+    use super::store::{Lock, Store};
     #[pymodule_export]
     use super::stream::{Sample, Stream, stream};
     #[pymodule_export]

@@ -17,6 +17,7 @@ use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 
 use crate::error::{CoreError, Result};
 use crate::interrupt::PATIENCE;
+use crate::rules::Rules;
 
 /// Number of worker threads: what was asked for, else what the machine has.
 pub fn threads(asked: Option<usize>) -> PyResult<usize> {
@@ -28,10 +29,10 @@ pub fn threads(asked: Option<usize>) -> PyResult<usize> {
 
 /// Read packages as chunks of record batches; see the stub for the whole documentation.
 #[pyfunction]
-#[pyo3(signature = (sources, *, threads=None, min_size=21))]
+#[pyo3(signature = (sources, *, rules, threads=None))]
 #[allow(clippy::needless_pass_by_value)] // what pyo3 hands over
-pub fn read(sources: Vec<PathBuf>, threads: Option<usize>, min_size: u32) -> PyResult<Reader> {
-    let options = Options { threads: self::threads(threads)?, limits: Limits::default(), min_size };
+pub fn read(sources: Vec<PathBuf>, rules: Rules, threads: Option<usize>) -> PyResult<Reader> {
+    let options = Options { threads: self::threads(threads)?, limits: Limits::default(), rules: rules.checked()? };
     source::check(&sources).map_err(CoreError::from)?;
     let units = pipeline::units(source::walk(&sources));
     Ok(Reader { inner: Mutex::new(Some(pipeline::Reader::new(units, options))) })

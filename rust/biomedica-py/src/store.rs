@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use biomedica::dataset::{self, Root};
 use biomedica::error::Reason;
-use biomedica::store::{CacheOptions, Header, Object, StoreOptions};
+use biomedica::store::{self, CacheOptions, Header, Object, StoreOptions, Upload};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use crate::interrupt;
 
@@ -95,6 +96,64 @@ impl Store {
             object.read(offset.min(end)..end)
         })?;
         Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// URL and length of every object below a prefix.
+    fn list(&self, py: Python<'_>, prefix: &str) -> PyResult<Vec<(String, u64)>> {
+        self.with(py, |store| {
+            let entries = store::list(prefix, &store.options)?;
+            entries.map(|entry| entry.map(|entry| (entry.location, entry.num_bytes))).collect()
+        })
+    }
+
+    /// Writes an object whole.
+    fn write(&self, py: Python<'_>, location: &str, data: &[u8]) -> PyResult<()> {
+        self.with(py, |store| {
+            store.lock().remove(location);
+            let mut upload = Upload::new(location, &store.options)?;
+            upload.write(data)?;
+            upload.complete()
+        })
+    }
+
+    /// Removes an object.
+    fn remove(&self, py: Python<'_>, location: &str) -> PyResult<()> {
+        self.with(py, |store| {
+            store.lock().remove(location);
+            store::delete(location, &store.options)
+        })
+    }
+}
+
+/// The right to write below a directory or prefix; see the stub.
+#[pyclass(frozen, module = "biomedica._core")]
+pub struct Lock {
+    root: Root,
+    options: StoreOptions,
+    held: Mutex<Option<dataset::Lock>>,
+}
+
+#[pymethods]
+impl Lock {
+    #[new]
+    #[pyo3(signature = (location, storage_options=Vec::new()))]
+    fn new(location: &str, storage_options: Config) -> PyResult<Self> {
+        let options = options(storage_options)?;
+        Ok(Self { root: Root::new(location, &options), options, held: Mutex::default() })
+    }
+
+    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
+        let root = &self.root;
+        let held = interrupt::run_with(py, &self.options.stop, |_| Ok(()), |_| dataset::Lock::take(root))?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        Ok(())
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyTuple>) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // In a store, giving it back is a request.
+        py.detach(|| drop(held));
     }
 }
 

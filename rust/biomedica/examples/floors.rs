@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use arrow_buffer::Buffer;
+use biomedica::article::Rules;
 use biomedica::error::{Error, Result};
 use biomedica::limits::Limits;
 use biomedica::package::{Kind, Scratch, read_bytes};
@@ -46,7 +47,7 @@ fn measure(paths: &[PathBuf]) -> Result<String> {
         let inflate = |(package, _): &(Vec<u8>, usize)| inflater.gzip_decompress(package, &mut room).unwrap_or(0);
         files.packages.iter().map(inflate).sum::<usize>()
     });
-    let options = Options { threads: 1, limits: Limits::default(), min_size: 21 };
+    let options = Options { threads: 1, limits: Limits::default(), rules: Rules::of_size(21) };
     let (arrow, rows) = clock(|| -> Result<usize> {
         let mut rows = 0;
         for item in Reader::new(units(source::walk(paths)), options) {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::article::{self, Chunk, Failure};
+use crate::article::{self, Chunk, Failure, Rules};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::jats::slug;
 use crate::limits::Limits;
@@ -24,14 +24,14 @@ const BATCH_BYTES: u64 = 8 << 20;
 const MAX_WAITING: usize = 4;
 
 /// How a pipeline reads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Worker threads; at least one is started.
     pub threads: usize,
     /// Bounds on what input may cost.
     pub limits: Limits,
-    /// Images with a side of fewer pixels make no pairs.
-    pub min_size: u32,
+    /// What makes a figure a pair.
+    pub rules: Rules,
 }
 
 /// The number of threads that was asked for, else one for each core.
@@ -131,6 +131,7 @@ pub struct Reader<T: Send + 'static> {
 impl<T: Clone + Send + 'static> Reader<T> {
     /// Starts the workers.
     pub fn new(units: impl Iterator<Item = Result<Unit<T>>> + Send + 'static, options: Options) -> Self {
+        let threads = options.threads.max(1);
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 entries: VecDeque::new(),
@@ -149,7 +150,7 @@ impl<T: Clone + Send + 'static> Reader<T> {
             let shared = Arc::clone(&shared);
             thread::spawn(move || shared.work())
         };
-        let workers = (0..options.threads.max(1)).map(start).collect();
+        let workers = (0..threads).map(start).collect();
         Self { shared, workers }
     }
 
@@ -313,7 +314,7 @@ impl<T: Clone> Shared<T> {
         let mut batch = Batch::new();
         let mut bytes = 0;
         for package in &unit.packages {
-            let source: Arc<str> = package.path.to_string_lossy().into();
+            let source: Arc<str> = package.source().into();
             let read = catch_unwind(AssertUnwindSafe(|| {
                 package::read(package, &self.options.limits, scratch, &mut |files| {
                     bytes += files.as_ref().map_or(0, Files::num_bytes);
@@ -392,7 +393,7 @@ fn read_batch(batch: Batch, options: &Options) -> Chunk {
                 continue;
             }
         };
-        let join = || article::join(&files, &source, &options.limits, options.min_size);
+        let join = || article::join(&files, &source, &options.limits, &options.rules);
         match catch_unwind(AssertUnwindSafe(join)) {
             Ok((article, failures)) => {
                 chunk.articles.extend(article);

@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::mem;
 
 use super::lookup::Lookup;
-use super::{Article, Failure, Figure, Image, Status};
+use super::{Article, Failure, Figure, Image, Rules, Status};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::{self, Format, extension};
-use crate::jats::{self, CaptionSource, slug};
+use crate::jats::{self, CaptionSource, license, slug};
 use crate::limits::Limits;
-use crate::package::{File, Files};
+use crate::package::{File, Files, Metadata};
 
 /// Reads the article of `files`, found in the package `source`, and the images of its figures.
 ///
 /// Gives the article unless its document cannot be read, and a failure for each thing that could not be.
-pub fn join(files: &Files, source: &str, limits: &Limits, min_size: u32) -> (Option<Article>, Vec<Failure>) {
+pub fn join(files: &Files, source: &str, limits: &Limits, rules: &Rules) -> (Option<Article>, Vec<Failure>) {
     let mut failures = Vec::new();
-    let article = read(files, source, limits, min_size, &mut failures).map_err(|(accession, error)| {
+    let article = read(files, source, limits, rules, &mut failures).map_err(|(accession, error)| {
         failures.push(Failure { accession, error: error.in_member(files.xml.path()).in_source(source) });
     });
     (article.ok(), failures)
@@ -26,13 +26,18 @@ fn read(
     files: &Files,
     source: &str,
     limits: &Limits,
-    min_size: u32,
+    rules: &Rules,
     failures: &mut Vec<Failure>,
 ) -> Result<Article, (Option<String>, Error)> {
     let xml = files.xml.read(limits).map_err(|error| (None, error))?;
     let mut jats = jats::parse(&xml, limits).map_err(|error| (None, error))?;
     let (named, version) = name_and_version(&files.name);
+    let metadata = files.metadata.as_deref();
+    if let Some(metadata) = metadata {
+        merge(&mut jats, metadata);
+    }
     let accession = jats.accession.take().unwrap_or(named);
+    let refusal = rules.refusal(&jats);
     let mut images = Images {
         lookup: Lookup::new(&files.others),
         files: &files.others,
@@ -42,7 +47,7 @@ fn read(
     };
     let mut figures = Vec::with_capacity(jats.figures.len());
     for (number, jats) in (1..).zip(mem::take(&mut jats.figures)) {
-        let (image, mut status) = images.of(&jats, min_size, &mut |error| {
+        let (image, mut status) = images.of(&jats, rules.min_size, &mut |error| {
             let error = error.in_source(source);
             failures.push(Failure { accession: Some(accession.clone()), error });
         });
@@ -55,9 +60,44 @@ fn read(
         if status == Status::Ok && !has_caption {
             status = Status::NoCaption;
         }
+        // What is no pair anyway keeps its own reason.
+        if status == Status::Ok {
+            status = refusal.unwrap_or(status);
+        }
         figures.push(Figure { image_id: image_id(&accession, number), jats, image, status });
     }
-    Ok(Article { accession, version, source: source.to_owned(), jats, figures })
+    Ok(Article {
+        accession,
+        version: metadata.and_then(|metadata| metadata.version).or(version),
+        version_reason: files.version_reason,
+        is_manuscript: metadata.and_then(|metadata| metadata.is_manuscript),
+        source: source.to_owned(),
+        jats,
+        figures,
+    })
+}
+
+/// Adds what the bucket says: to the evidence for a licence and of a retraction; else only what the document lacks.
+fn merge(jats: &mut jats::Article, metadata: &Metadata) {
+    if let Some(code) = &metadata.license_code {
+        jats.evidence.codes.push(code.clone());
+        jats.license = license::judge(&jats.evidence);
+    }
+    jats.is_retracted |= metadata.is_retracted;
+    let gaps = [
+        (&mut jats.pmid, &metadata.pmid),
+        (&mut jats.doi, &metadata.doi),
+        (&mut jats.title, &metadata.title),
+        (&mut jats.citation, &metadata.citation),
+    ];
+    for (ours, theirs) in gaps {
+        if ours.is_none() {
+            ours.clone_from(theirs);
+        }
+    }
+    if jats.accession.as_deref().is_none_or(|accession| !accession.starts_with("PMC")) {
+        jats.accession = metadata.pmcid.as_deref().and_then(slug::pmc).or(jats.accession.take());
+    }
 }
 
 /// The article of a document on its own: no figure has an image.
@@ -70,7 +110,8 @@ pub fn without_images(mut jats: jats::Article) -> Article {
         status: Status::NoImage,
     };
     let figures = (1..).zip(mem::take(&mut jats.figures)).map(figure).collect();
-    Article { accession, version: None, source: String::new(), jats, figures }
+    let source = String::new();
+    Article { accession, version: None, version_reason: None, is_manuscript: None, source, jats, figures }
 }
 
 fn image_id(accession: &str, number: usize) -> String {

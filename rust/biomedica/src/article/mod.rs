@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, words};
 use crate::image::Format;
-use crate::jats;
+use crate::jats::{self, Subset};
+use crate::package::VersionReason;
 
 pub use join::{join, without_images};
 
@@ -19,6 +20,10 @@ pub struct Article {
     pub accession: String,
     /// Version number of the article, where the package tells.
     pub version: Option<u32>,
+    /// Why this version of it was taken, where there may be several.
+    pub version_reason: Option<VersionReason>,
+    /// It is the author's manuscript, not what the journal published; none when nobody says.
+    pub is_manuscript: Option<bool>,
     /// The package that it was read from.
     pub source: String,
     /// What the document says; its `figures` are moved to [`Article::figures`].
@@ -70,6 +75,42 @@ words! {
         UnreadableImage = "unreadable_image",
         /// A format that is not known here.
         UnsupportedFormat = "unsupported_format",
+        /// Its article was retracted.
+        Retracted = "retracted",
+        /// Its article's licence is none of those that are wanted.
+        Filtered = "filtered",
+    }
+}
+
+/// What makes a figure a pair, beside an image and a caption.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// Images with a side of fewer pixels make no pairs.
+    pub min_size: u32,
+    /// Figures of retracted articles make pairs too.
+    pub keep_retracted: bool,
+    /// Only articles of these subsets make pairs; of all when there is none.
+    pub subsets: Vec<Subset>,
+    /// Only articles of these licences make pairs, by their names in `article_license`; of all when there is none.
+    pub licenses: Vec<String>,
+}
+
+impl Rules {
+    /// Those of which only the size of images is given.
+    pub fn of_size(min_size: u32) -> Self {
+        Self { min_size, ..Self::default() }
+    }
+
+    /// Why no figure of the article is to be a pair.
+    fn refusal(&self, article: &jats::Article) -> Option<Status> {
+        let license = &article.license;
+        let is_wanted = (self.subsets.is_empty() || self.subsets.contains(&license.subset()))
+            && (self.licenses.is_empty() || license.code.is_some_and(|code| self.licenses.iter().any(|l| l == code)));
+        if article.is_retracted && !self.keep_retracted {
+            Some(Status::Retracted)
+        } else {
+            (!is_wanted).then_some(Status::Filtered)
+        }
     }
 }
 

@@ -72,8 +72,8 @@ impl Drop for Names {
     }
 }
 
-/// The name that the file at `path` has until it is whole.
-/// A name that no other writer has, lest two that make the same part write into each other's files.
+/// The name that the file at `path` has until it is whole: one that no other writer has, lest two that make the same part
+/// write into each other's files.
 fn temporary(path: &Path) -> PathBuf {
     let own = RandomState::new().build_hasher().finish();
     let mut name = std::ffi::OsString::from(format!("{PREFIX}{own:016x}-"));

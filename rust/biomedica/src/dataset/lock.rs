@@ -37,9 +37,12 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const MAX_TRIES: usize = 5;
 const MAX_LOCK: u64 = 1 << 16;
 
-/// The right to write, until it is dropped.
+/// The right to write below a root, until it is dropped.
 #[derive(Debug)]
-pub(super) enum Lock {
+pub struct Lock(Kind);
+
+#[derive(Debug)]
+enum Kind {
     Directory(Held),
     Store(Lease),
     Unguarded,
@@ -106,27 +109,29 @@ struct Owner {
 }
 
 impl Lock {
-    pub(super) fn take(root: &Root) -> Result<Self> {
-        match (root.directory(), root.options()) {
+    /// Takes it at once, or is refused ([`Reason::Locked`]) while another process has it.
+    pub fn take(root: &Root) -> Result<Self> {
+        let held = match (root.directory(), root.options()) {
             (Some(directory), _) => lock_directory(root, directory),
             (None, Some(options)) => lock_prefix(root, options),
-            (None, None) => Ok(Self::Unguarded),
-        }
+            (None, None) => Ok(Kind::Unguarded),
+        };
+        held.map(Self)
     }
 
     /// The run that holds it; none where locks are not known.
     pub(super) fn run(&self) -> Option<&str> {
-        match self {
-            Self::Directory(held) => Some(&held.token),
-            Self::Store(lease) => Some(&lease.token),
-            Self::Unguarded => None,
+        match &self.0 {
+            Kind::Directory(held) => Some(&held.token),
+            Kind::Store(lease) => Some(&lease.token),
+            Kind::Unguarded => None,
         }
     }
 
     /// Fails when another process has taken the lock over.
     pub(super) fn check(&self) -> Result<()> {
-        match self {
-            Self::Store(lease) if lease.is_lost.load(Ordering::Relaxed) => Err(refuse(
+        match &self.0 {
+            Kind::Store(lease) if lease.is_lost.load(Ordering::Relaxed) => Err(refuse(
                 &lease.location,
                 "another process has taken over the writing of this dataset, as this one gave no sign of life for minutes",
             )),
@@ -135,7 +140,7 @@ impl Lock {
     }
 }
 
-fn lock_directory(root: &Root, directory: &Path) -> Result<Lock> {
+fn lock_directory(root: &Root, directory: &Path) -> Result<Kind> {
     let path = directory.join(LOCK);
     let file = at(&path, File::options().create(true).truncate(false).write(true).open(&path))?;
     match file.try_lock() {
@@ -145,10 +150,10 @@ fn lock_directory(root: &Root, directory: &Path) -> Result<Lock> {
             let mut held = Held { file, token: token() };
             let named = held.file.set_len(0).and_then(|()| held.file.write_all(held.token.as_bytes()));
             at(&path, named.and_then(|()| held.file.sync_data()))?;
-            Ok(Lock::Directory(held))
+            Ok(Kind::Directory(held))
         }
         // A file system without locks: better to write unguarded than not at all.
-        Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(Lock::Unguarded),
+        Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(Kind::Unguarded),
         Err(TryLockError::WouldBlock) => Err(refuse(
             &directory.to_string_lossy(),
             "another process is writing this dataset; wait for its end, or choose another output directory",
@@ -157,7 +162,7 @@ fn lock_directory(root: &Root, directory: &Path) -> Result<Lock> {
     }
 }
 
-fn lock_prefix(root: &Root, options: &StoreOptions) -> Result<Lock> {
+fn lock_prefix(root: &Root, options: &StoreOptions) -> Result<Kind> {
     let location = root.location(LOCK);
     let owner = Owner::this();
     // The lock is given back also by a run that was stopped.
@@ -165,9 +170,9 @@ fn lock_prefix(root: &Root, options: &StoreOptions) -> Result<Lock> {
     let mut over = None;
     for _ in 0..MAX_TRIES {
         match store::put_if(&location, owner.to_bytes(), over.as_ref(), options) {
-            Ok(Some(version)) => return Ok(Lock::Store(Lease::begin(location, owner, version, own))),
+            Ok(Some(version)) => return Ok(Kind::Store(Lease::begin(location, owner, version, own))),
             Ok(None) => {}
-            Err(error) if error.reason() == Reason::UnsupportedFormat => return Ok(Lock::Unguarded),
+            Err(error) if error.reason() == Reason::UnsupportedFormat => return Ok(Kind::Unguarded),
             Err(error) => return Err(error),
         }
         let pending = store::fetch(&location, options, MAX_LOCK)?;
@@ -183,7 +188,7 @@ fn lock_prefix(root: &Root, options: &StoreOptions) -> Result<Lock> {
         let other: Option<Owner> = serde_json::from_slice(&there.bytes).ok();
         if other.as_ref() == Some(&owner) {
             // It is ours: only the store's answer was lost.
-            return Ok(Lock::Store(Lease::begin(location, owner, there.version(), own)));
+            return Ok(Kind::Store(Lease::begin(location, owner, there.version(), own)));
         }
         let age = there.modified.and_then(|then| (Utc::now() - then).to_std().ok()).unwrap_or_default();
         if !is_free(other.as_ref(), age, &owner) {
@@ -239,7 +244,7 @@ pub(super) fn machine() -> String {
 
 /// A lock in a store, kept alive by a thread.
 #[derive(Debug)]
-pub(super) struct Lease {
+struct Lease {
     location: String,
     token: String,
     is_lost: Arc<AtomicBool>,

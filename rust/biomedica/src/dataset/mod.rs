@@ -20,6 +20,7 @@ mod task;
 mod verify;
 mod write;
 
+pub use lock::Lock;
 pub(crate) use manifest::DATASET;
 pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, SubsetCounts};
 pub use options::{FORMAT, Options};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::article::Rules;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::hex;
 use crate::limits::Limits;
@@ -19,8 +20,9 @@ pub struct Options {
     pub part_size: usize,
     /// Samples in a shard at most.
     pub samples_per_shard: usize,
-    /// The smallest width and height of a pair's image, in pixels.
-    pub min_size: u32,
+    /// What makes a pair.
+    #[serde(flatten)]
+    pub rules: Rules,
     /// Put `article_text` into the JSON of every sample.
     pub article_text: bool,
     /// What input may cost.
@@ -36,7 +38,7 @@ impl Default for Options {
         Self {
             part_size: 4096,
             samples_per_shard: 10_000,
-            min_size: 21,
+            rules: Rules::of_size(21),
             article_text: false,
             limits: Limits::default(),
             threads: None,
@@ -104,10 +106,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::jats::Subset;
 
     #[test]
     fn a_dataset_remembers_its_options() {
-        let options = Options { min_size: 64, article_text: true, ..Options::default() };
+        let options = Options { rules: Rules::of_size(64), article_text: true, ..Options::default() };
         assert_eq!(Options::from_json(&options.to_json()).unwrap(), options);
     }
 
@@ -119,7 +122,9 @@ mod tests {
         let changed = [
             Options { part_size: 1, ..base.clone() },
             Options { samples_per_shard: 1, ..base.clone() },
-            Options { min_size: 1, ..base.clone() },
+            Options { rules: Rules::of_size(1), ..base.clone() },
+            Options { rules: Rules { keep_retracted: true, ..base.rules.clone() }, ..base.clone() },
+            Options { rules: Rules { subsets: vec![Subset::Other], ..base.rules.clone() }, ..base.clone() },
             Options { article_text: true, ..base.clone() },
             Options { limits, ..base.clone() },
         ];

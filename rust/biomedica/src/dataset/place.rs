@@ -51,8 +51,8 @@ impl Place {
 
     /// How its packages are read.
     pub(super) fn reading(&self) -> pipeline::Options {
-        let Options { threads, limits, min_size, .. } = self.options;
-        pipeline::Options { threads: pipeline::threads(threads), limits, min_size }
+        let Options { threads, limits, rules, .. } = &self.options;
+        pipeline::Options { threads: pipeline::threads(*threads), limits: *limits, rules: rules.clone() }
     }
 
     /// The digest of its options.

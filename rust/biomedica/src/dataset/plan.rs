@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     fn package(path: &str, num_bytes: u64) -> Package {
-        Package { path: path.into(), kind: crate::package::Kind::TarGz, num_bytes }
+        Package::new(path, crate::package::Kind::TarGz, num_bytes)
     }
 
     fn packages(n: usize, bytes: u64) -> Vec<Result<Package>> {

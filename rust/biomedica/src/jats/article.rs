@@ -1,5 +1,6 @@
 //! What one JATS document says, before any file of its package is looked at.
 
+use super::license::Evidence;
 use crate::error::words;
 
 /// The article of one JATS document, by the columns it will fill.
@@ -31,6 +32,8 @@ pub struct Article {
     pub subjects: Vec<String>,
     /// What the article may be used for.
     pub license: License,
+    /// What that rests on, so that it can be judged again with what others say.
+    pub evidence: Evidence,
     /// `Journal. Year;volume(issue):pages`.
     pub citation: Option<String>,
     /// The reference list, outside sub-articles.
@@ -56,6 +59,12 @@ pub struct License {
     pub text: Option<String>,
     /// Pieces of evidence name different licences.
     pub conflict: bool,
+    /// What the cloud bucket's metadata names by itself.
+    pub in_metadata: Option<&'static str>,
+    /// What the addresses name.
+    pub in_urls: Option<&'static str>,
+    /// What the text names.
+    pub in_text: Option<&'static str>,
 }
 
 /// One entry of the reference list.

@@ -255,6 +255,7 @@ impl Front {
             keywords: unique(self.keywords),
             subjects: unique(self.subjects),
             license,
+            evidence: self.evidence,
             ..Article::default()
         }
     }

@@ -5,6 +5,7 @@ mod names;
 use memchr::memmem;
 
 use super::License;
+pub use names::CODES;
 use names::Codes;
 
 /// What speaks for a licence, in the order it stands in.
@@ -27,19 +28,22 @@ pub struct Evidence {
 /// CC0 beside another CC licence is the usual waiver for the data and no evidence. The copyright statement counts when
 /// the text of `license` names no licence.
 pub fn judge(evidence: &Evidence) -> License {
-    let mut found = Codes::default();
+    let (mut in_metadata, mut in_urls) = (Codes::default(), Codes::default());
     for code in &evidence.codes {
-        found |= if code.trim().eq_ignore_ascii_case("TDM") { Codes::TDM } else { names::find(code) };
+        in_metadata |= if code.trim().eq_ignore_ascii_case("TDM") { Codes::TDM } else { names::find(code) };
     }
     for (text, content_type) in &evidence.refs {
-        found |= names::find(text);
-        found |= content_type.as_deref().map_or(Codes::default(), of_content_type);
+        in_urls |= names::find(text);
+        in_urls |= content_type.as_deref().map_or(Codes::default(), of_content_type);
     }
     for href in &evidence.hrefs {
-        found |= names::find(href);
+        in_urls |= names::find(href);
     }
     let in_text = names::find(&evidence.license_text);
-    found |= if in_text.is_empty() { names::find(&evidence.copyright_text) } else { in_text };
+    let in_text = if in_text.is_empty() { names::find(&evidence.copyright_text) } else { in_text };
+    let mut found = in_metadata;
+    found |= in_urls;
+    found |= in_text;
     let found = found.without_waiver();
     License {
         code: found.strictest(),
@@ -50,6 +54,9 @@ pub fn judge(evidence: &Evidence) -> License {
             .find(|text| !text.is_empty())
             .map(str::to_owned),
         conflict: found.disagree(),
+        in_metadata: in_metadata.without_waiver().strictest(),
+        in_urls: in_urls.without_waiver().strictest(),
+        in_text: in_text.without_waiver().strictest(),
     }
 }
 

@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow::{self, Continue};
 use std::sync::Arc;
 
+use super::Report;
 use super::file::{File, Role, base_name, directory, too_large};
-use super::{Files, Report};
 use crate::error::{Error, Reason, Stage};
 use crate::limits::Limits;
 
@@ -229,7 +229,7 @@ impl<'a> Groups<'a> {
         } else {
             base_name(&directory.path)
         };
-        report.article(Files { name: name.to_owned(), xml, others: Arc::clone(others) })
+        report.article(name.to_owned(), xml, Arc::clone(others))
     }
 }
 

@@ -1,17 +1,20 @@
 //! Packages: what holds articles, opened into the files of each article.
 //!
-//! A package is a tar.gz or tar of one article or many, a directory, or a lone XML file. [`read`] pushes each
+//! A package is a tar.gz or tar of one article or many, a directory, a lone XML file, or a version of an article as the
+//! cloud bucket lays it out, on disk or in a store. [`read`] pushes each
 //! article's files into a sink as soon as they are known, and each failure too, in an order that depends on the
 //! package alone. Packages come from anywhere: everything is bounded by [`Limits`], and what was read before a fault is
 //! kept where it is whole.
 
 mod any_path;
 mod archive;
+mod cloud;
 mod directory;
 mod file;
 mod group;
 pub(crate) mod header;
 mod inflate;
+mod metadata;
 mod pool;
 mod report;
 mod stream;
@@ -28,33 +31,70 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use directory::{Entry, list};
 pub use file::File;
+pub use metadata::Metadata;
 use report::Report;
 pub use report::{MAX_FAILURES, Sink};
 
 use crate::error::{Error, Reason, Result, Stage, words};
 use crate::limits::Limits;
+use crate::store;
 
 /// What holds one article or many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
-    /// Where it is.
+    /// Where it is: a path, or a URL.
     #[serde(with = "any_path")]
     pub path: PathBuf,
     /// What it is.
     pub kind: Kind,
-    /// Its size on disk; for a directory that of the files right in it.
+    /// Its size where it lies; for a directory that of the files right in it. 0 where it is not known before it is read.
     pub num_bytes: u64,
+    /// What a store tells this state of it by; of a cloud article, of its metadata.
+    pub etag: Option<String>,
+    /// Why this version of a cloud article was taken.
+    pub version_reason: Option<VersionReason>,
+}
+
+words! {
+    /// Why a version of an article was taken.
+    VersionReason {
+        /// It is the only one.
+        Only = "only",
+        /// It has the highest number of those that the journal published.
+        Published = "published",
+        /// It has the highest number; none is a published one.
+        Manuscript = "manuscript",
+        /// The highest number was asked for, or nothing else is known of the versions.
+        Latest = "latest",
+        /// All versions, or this very one, were asked for.
+        Asked = "asked",
+    }
 }
 
 impl Package {
-    /// Its name in tables and messages: its path.
-    pub fn source(&self) -> Cow<'_, str> {
-        self.path.to_string_lossy()
+    /// A package of which nothing else is known.
+    pub fn new(path: impl Into<PathBuf>, kind: Kind, num_bytes: u64) -> Self {
+        Self { path: path.into(), kind, num_bytes, etag: None, version_reason: None }
     }
 
-    /// Tells its states apart: its size.
+    /// Whether it lies in a store.
+    pub fn is_remote(&self) -> bool {
+        self.path.to_str().is_some_and(|path| store::local_path(path).is_none())
+    }
+
+    /// Its name in tables and messages: its path, or its URL without the query, which may be secret.
+    pub fn source(&self) -> Cow<'_, str> {
+        match self.path.to_string_lossy() {
+            Cow::Borrowed(url) if url.contains("://") => {
+                Cow::Borrowed(url.split_once('?').map_or(url, |(object, _)| object))
+            }
+            path => path,
+        }
+    }
+
+    /// Tells its states apart: what the store tells them by, else its size.
     pub fn fingerprint(&self) -> Cow<'_, str> {
-        Cow::Owned(self.num_bytes.to_string())
+        self.etag.as_deref().map_or_else(|| Cow::Owned(self.num_bytes.to_string()), Cow::Borrowed)
     }
 }
 
@@ -69,6 +109,9 @@ words! {
         Directory = "directory",
         /// An XML file on its own, without images.
         Xml = "xml",
+        /// A version of an article in the layout of the cloud bucket: its files in `PMCn.v`, and what is known of it in
+        /// `metadata/PMCn.v.json` beside that.
+        Article = "article",
     }
 }
 
@@ -96,6 +139,10 @@ pub struct Files {
     pub xml: File,
     /// What may be its images, in the package's order; shared by the articles of one directory.
     pub others: Arc<[File]>,
+    /// What the cloud bucket says of it.
+    pub metadata: Option<Arc<Metadata>>,
+    /// Why this version of it was taken.
+    pub version_reason: Option<VersionReason>,
 }
 
 impl Files {
@@ -132,7 +179,8 @@ impl Default for Scratch {
 
 /// Reads `package`: pushes the files of each article and each failure into `sink`, until that breaks off.
 pub fn read(package: &Package, limits: &Limits, scratch: &mut Scratch, sink: Sink<'_>) {
-    let mut report = Report::new(package.path.to_string_lossy().into_owned(), sink);
+    let mut report = Report::new(package.source().into_owned(), sink);
+    report.version_reason = package.version_reason;
     let end = match package.kind {
         Kind::TarGz | Kind::Tar => archive::read(&package.path, &stem(&package.path), limits, scratch, &mut report),
         Kind::Directory => directory::read(&package.path, limits, &mut report),
@@ -140,6 +188,7 @@ pub fn read(package: &Package, limits: &Limits, scratch: &mut Scratch, sink: Sin
             Ok(file) => lone(file, limits, &mut report),
             Err(error) => report.failure(error),
         },
+        Kind::Article => cloud::read(&package.path, limits, &mut report),
     };
     if end.is_continue() {
         report.finish();
@@ -153,7 +202,7 @@ pub fn read_bytes(source: &str, bytes: Buffer, kind: Kind, limits: &Limits, scra
     let end = match kind {
         Kind::TarGz | Kind::Tar => archive::read_bytes(bytes, &stem(path), limits, scratch, &mut report),
         Kind::Xml => lone(File::in_memory(file_name(path), bytes), limits, &mut report),
-        Kind::Directory => {
+        Kind::Directory | Kind::Article => {
             report.failure(Error::new(Stage::Open, Reason::UnsupportedFormat, "a directory has no bytes of its own"))
         }
     };
@@ -178,7 +227,7 @@ fn lone(xml: File, limits: &Limits, report: &mut Report<'_>) -> ControlFlow<()> 
         return report.failure(file::too_large(Stage::Xml, limits.xml_bytes));
     }
     let name = stem(Path::new(xml.path()));
-    report.article(Files { name, xml, others: Arc::default() })
+    report.article(name, xml, Arc::default())
 }
 
 fn file_name(path: &Path) -> String {

@@ -1,8 +1,9 @@
 //! Hands what a package gave to its reader, and bounds how many failures one package can bring.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use super::Files;
+use super::{File, Files, Metadata, VersionReason};
 use crate::error::{Error, Reason, Result, Stage};
 
 /// Failures of one package that are told one by one; the rest is counted in one last failure.
@@ -17,15 +18,19 @@ pub(super) struct Report<'a> {
     failures: usize,
     unlisted: usize,
     stage: Stage,
+    /// What is known of all articles of the package.
+    pub(super) metadata: Option<Arc<Metadata>>,
+    pub(super) version_reason: Option<VersionReason>,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(source: String, sink: Sink<'a>) -> Self {
-        Self { sink, source, failures: 0, unlisted: 0, stage: Stage::Open }
+        Self { sink, source, failures: 0, unlisted: 0, stage: Stage::Open, metadata: None, version_reason: None }
     }
 
-    pub(super) fn article(&mut self, files: Files) -> ControlFlow<()> {
-        (self.sink)(Ok(files))
+    pub(super) fn article(&mut self, name: String, xml: File, others: Arc<[File]>) -> ControlFlow<()> {
+        let (metadata, version_reason) = (self.metadata.clone(), self.version_reason);
+        (self.sink)(Ok(Files { name, xml, others, metadata, version_reason }))
     }
 
     pub(super) fn failure(&mut self, error: Error) -> ControlFlow<()> {

@@ -104,7 +104,7 @@ impl Walk {
             let error = Error::new(Stage::Open, Reason::UnsupportedFormat, "not a tar.gz, tar, nxml, xml or list");
             return Some(Err(error.at_path(&path)));
         };
-        Some(Ok(Package { path, kind, num_bytes: metadata.len() }))
+        Some(Ok(Package::new(path, kind, metadata.len())))
     }
 
     fn pattern(&mut self, path: PathBuf) -> Option<Result<Package>> {
@@ -136,7 +136,7 @@ impl Walk {
             Ok(path) => {
                 let kind = Kind::of_file(&path)?;
                 let num_bytes = size(&path);
-                Some(Ok(Package { path, kind, num_bytes }))
+                Some(Ok(Package::new(path, kind, num_bytes)))
             }
             Err(error) => Some(Err(Error::io(Stage::Open, error.error()).at_path(error.path()))),
         }
@@ -191,7 +191,7 @@ impl Walk {
         let are_lone = documents > 1 && !has_others;
         let package = (documents > 0 && !are_lone).then(|| {
             let sizes = entries.iter().filter(|entry| !entry.is_directory).map(|entry| size(&path.join(&entry.name)));
-            Ok(Package { path: path.clone(), kind: Kind::Directory, num_bytes: sizes.sum() })
+            Ok(Package::new(path.clone(), Kind::Directory, sizes.sum()))
         });
         let is_wanted = |entry: &Entry| match Kind::of_file(Path::new(&entry.name)) {
             _ if entry.is_directory => true,
@@ -213,7 +213,7 @@ impl Walk {
         }
         let kind = Kind::of_file(&path)?;
         let num_bytes = size(&path);
-        Some(Ok(Package { path, kind, num_bytes }))
+        Some(Ok(Package::new(path, kind, num_bytes)))
     }
 }
 

@@ -89,7 +89,7 @@ mod tests {
     /// The names of what is taken of `names`, which lie in `directory`.
     fn taken(selection: &Selection, directory: &str, names: impl Iterator<Item = u32>) -> Vec<String> {
         let path = |n| Path::new(directory).join(format!("PMC{n}.tar.gz"));
-        let packages = names.map(|n| Ok(Package { path: path(n), kind: Kind::TarGz, num_bytes: 1 }));
+        let packages = names.map(|n| Ok(Package::new(path(n), Kind::TarGz, 1)));
         let name = |package: Package| package.path.file_name().unwrap().to_string_lossy().into_owned();
         selection.of(packages).map(|package| name(package.unwrap())).collect()
     }

@@ -6,7 +6,7 @@ use crate::article::{Article, Failure, Figure, Image};
 use crate::entrez::Citation;
 use crate::image::Format;
 use crate::jats::last_segment;
-use crate::package::Package;
+use crate::package::{Package, VersionReason};
 
 /// The articles table: one row an article.
 #[derive(Debug)]
@@ -86,6 +86,8 @@ impl Table for Articles {
     const COLUMNS: &'static [Column<Self>] = columns! {
         "article_accession_id": Kind::Text, |a| Value::Text(&a.accession);
         "article_version": Kind::Int32, |a| Value::int(a.version);
+        "version_reason": Kind::Text, |a| Value::text(a.version_reason.map(VersionReason::as_str));
+        "is_manuscript": Kind::Bool, |a| a.is_manuscript.map_or(Value::Null, Value::Bool);
         "article_pmid": Kind::Text, |a| Value::text(a.jats.pmid.as_deref());
         "article_doi": Kind::Text, |a| Value::text(a.jats.doi.as_deref());
         "article_title": Kind::Text, |a| Value::text(a.jats.title.as_deref());
@@ -101,6 +103,9 @@ impl Table for Articles {
         "article_license": Kind::Text, |a| Value::text(a.jats.license.code);
         "article_license_url": Kind::Text, |a| Value::text(a.jats.license.url.as_deref());
         "article_license_text": Kind::Text, |a| Value::text(a.jats.license.text.as_deref());
+        "license_in_metadata": Kind::Text, |a| Value::text(a.jats.license.in_metadata);
+        "license_in_urls": Kind::Text, |a| Value::text(a.jats.license.in_urls);
+        "license_in_text": Kind::Text, |a| Value::text(a.jats.license.in_text);
         "license_conflict": Kind::Bool, |a| Value::Bool(a.jats.license.conflict);
         "subset": Kind::Text, |a| Value::Text(a.jats.license.subset().as_str());
         "article_citation": Kind::Text, |a| Value::text(a.jats.citation.as_deref());

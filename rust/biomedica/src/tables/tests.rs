@@ -38,6 +38,8 @@ fn article() -> Article {
         Figure { image_id: "PMC1_0002".into(), jats: jats::Figure::default(), image: None, status: Status::NoImage };
     Article {
         accession: "PMC1".into(),
+        version_reason: None,
+        is_manuscript: None,
         version: Some(2),
         source: "PMC1.tar.gz".into(),
         jats: jats::Article {

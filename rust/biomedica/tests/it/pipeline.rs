@@ -1,13 +1,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use biomedica::article::Rules;
 use biomedica::error::{Error, Reason, Stage};
 use biomedica::limits::Limits;
 use biomedica::package::{Kind, Package};
 use biomedica::pipeline::{Options, Reader, Unit};
 
 fn options(threads: usize) -> Options {
-    Options { threads, limits: Limits::default(), min_size: 21 }
+    Options { threads, limits: Limits::default(), rules: Rules::of_size(21) }
 }
 
 fn packages(directory: &std::path::Path, count: usize) -> Vec<Package> {
@@ -17,7 +18,7 @@ fn packages(directory: &std::path::Path, count: usize) -> Vec<Package> {
             let xml =
                 format!("<article><body>{}<fig><graphic href='a'/></fig></body></article>", "<p>x</p>".repeat(number));
             std::fs::write(&path, &xml).unwrap();
-            Package { path, kind: Kind::Xml, num_bytes: xml.len() as u64 }
+            Package::new(path, Kind::Xml, xml.len() as u64)
         })
         .collect()
 }
@@ -61,7 +62,7 @@ fn chunks_and_errors_come_in_the_order_of_the_input_whatever_the_threads() {
 fn a_missing_package_is_a_failure_and_the_rest_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let mut packages = packages(directory.path(), 3);
-    packages.insert(1, Package { path: PathBuf::from("/nowhere/x.tar.gz"), kind: Kind::TarGz, num_bytes: 1 });
+    packages.insert(1, Package::new(PathBuf::from("/nowhere/x.tar.gz"), Kind::TarGz, 1));
     assert_eq!(trace(units(&packages, 4), 2), ["0: a000,a001,a002 not_found"]);
 }
 
@@ -85,7 +86,7 @@ fn a_large_package_is_read_by_several_workers_in_its_own_order() {
         tar.resize(tar.len().next_multiple_of(512), 0);
     }
     std::fs::write(&path, &tar).unwrap();
-    let package = Package { path, kind: Kind::Tar, num_bytes: tar.len() as u64 };
+    let package = Package::new(path, Kind::Tar, tar.len() as u64);
     let read = |threads| trace(vec![Ok(Unit { tag: 0, packages: vec![package.clone()] })], threads);
     let one = read(1);
     assert!(one.len() > 1);
@@ -144,7 +145,7 @@ fn a_panic_of_the_input_is_an_error_of_the_run() {
 
 #[test]
 fn units_keep_packages_and_errors_in_their_places() {
-    let package = || Ok(Package { path: PathBuf::from("a"), kind: Kind::Xml, num_bytes: 1 });
+    let package = || Ok(Package::new(PathBuf::from("a"), Kind::Xml, 1));
     let error = || Err(Error::new(Stage::Open, Reason::NotFound, "gone"));
     let mut input = vec![error(), error(), package(), error(), package()];
     input.extend((0..17).map(|_| package()));

@@ -44,7 +44,7 @@ impl Fake {
     /// As a package that says what it is by its name and its size.
     fn package(self) -> Package {
         let num_bytes = 1000 + u64::from(self.number);
-        Package { path: self.path().into(), kind: package::Kind::TarGz, num_bytes }
+        Package::new(self.path(), package::Kind::TarGz, num_bytes)
     }
 }
 
@@ -85,6 +85,8 @@ pub fn article(package: Fake) -> Article {
     let seed = package.number - u32::from(package.kind == Kind::Again);
     let accession = format!("PMC{seed}");
     Article {
+        version_reason: None,
+        is_manuscript: None,
         version: None,
         source: package.path(),
         jats: jats::Article {

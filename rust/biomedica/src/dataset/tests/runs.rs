@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::ControlFlow;
 
 use super::make::{Fake, Kind, local, options, packages, read, run, run_until, run_with, tree};
-use crate::article::Chunk;
+use crate::article::{Chunk, Rules};
 use crate::dataset::file::faults::fail_after;
 use crate::dataset::{Counts, DatasetRecord, Options, manifest};
 use crate::error::Reason;
@@ -173,7 +173,7 @@ fn other_options_are_refused_and_named() {
     let dir = tempfile::tempdir().unwrap();
     run(dir.path(), &packages(5), &options()).unwrap();
     let before = tree(dir.path());
-    let other = Options { min_size: 64, part_size: 7, ..options() };
+    let other = Options { rules: Rules::of_size(64), part_size: 7, ..options() };
     let error = run(dir.path(), &packages(5), &other).unwrap_err();
     assert_eq!(error.reason(), Reason::Mismatch);
     insta::assert_snapshot!(error.detail(), @"the dataset there was made with other options (part_size is 20 there, 7 here; min_size is 21 there, 64 here); give the same options to continue it, or choose another output directory");

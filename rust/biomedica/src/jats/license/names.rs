@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::ops::BitOrAssign;
 
-/// The codes from the freest to the strictest; the place of each is its bit in [`Codes`].
-const CODES: [&str; 8] = ["CC0", "CC BY", "CC BY-SA", "CC BY-ND", "CC BY-NC", "CC BY-NC-SA", "CC BY-NC-ND", "TDM"];
+/// The names of licences from the freest to the strictest; the place of each is its bit in [`Codes`].
+pub const CODES: [&str; 8] = ["CC0", "CC BY", "CC BY-SA", "CC BY-ND", "CC BY-NC", "CC BY-NC-SA", "CC BY-NC-ND", "TDM"];
 
 /// Terms in one name, at most: a name that turns out to be none is read again from its second word.
 const MAX_TERMS: usize = 8;

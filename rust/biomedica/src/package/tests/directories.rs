@@ -47,7 +47,7 @@ fn a_directory_without_xml_says_so_and_one_that_is_not_there_too() {
 #[test]
 fn files_are_read_when_asked_for_and_within_their_limit() {
     let top = make(&[("d/1.nxml", "<a/>"), ("d/f.jpg", "1234")]);
-    let package = Package { path: top.path().join("d"), kind: Kind::Directory, num_bytes: 0 };
+    let package = Package::new(top.path().join("d"), Kind::Directory, 0);
     let limits = Limits { member_bytes: 4, ..Limits::default() };
     let mut files = Vec::new();
     read(&package, &limits, &mut Scratch::new(), &mut |item| {
@@ -68,7 +68,7 @@ fn oversized_files_of_a_directory_are_failures() {
     let top = make(&[("d/1.nxml", "<a/>"), ("d/f.jpg", "12345"), ("e/2.nxml", "<b>12</b>")]);
     let limits = Limits { member_bytes: 4, xml_bytes: 8, ..Limits::default() };
     let read = |name: &str| {
-        let package = Package { path: top.path().join(name), kind: Kind::Directory, num_bytes: 0 };
+        let package = Package::new(top.path().join(name), Kind::Directory, 0);
         let mut items = Vec::new();
         read(&package, &limits, &mut Scratch::new(), &mut |result| {
             items.push(item(result, &limits));
@@ -104,7 +104,7 @@ fn large_archives_stream_from_disk() {
     for (name, bytes) in [("a.tar.gz", tar.clone().gz()), ("a.tar", tar.end())] {
         let path = top.path().join(name);
         fs::write(&path, bytes).unwrap();
-        let package = Package { path, kind: Kind::TarGz, num_bytes: 0 };
+        let package = Package::new(path, Kind::TarGz, 0);
         let limits = Limits::default();
         let mut items = Vec::new();
         read(&package, &limits, &mut Scratch::with_whole_buffer(100), &mut |result| {

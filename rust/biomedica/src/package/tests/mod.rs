@@ -79,7 +79,7 @@ fn read_both(bytes: &[u8]) -> Vec<Item> {
 fn read_package(path: &Path, kind: Kind) -> Vec<Item> {
     let limits = Limits::default();
     let mut items = Vec::new();
-    let package = Package { path: path.to_owned(), kind, num_bytes: 0 };
+    let package = Package::new(path.to_owned(), kind, 0);
     read(&package, &limits, &mut Scratch::new(), &mut |result| {
         items.push(item(result, &limits));
         Continue(())
