@@ -121,6 +121,8 @@ pub struct PartRecord {
     pub inputs: String,
     /// Digest of the options, in hex.
     pub options: String,
+    /// How many of its failures are of finding packages: the first rows of its table.
+    pub walk_failures: u64,
     /// What is in it.
     pub counts: Counts,
     /// Its files: the tables, then the shards.

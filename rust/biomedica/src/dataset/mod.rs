@@ -13,6 +13,7 @@ mod options;
 mod part;
 mod place;
 mod plan;
+mod retry;
 mod root;
 mod store;
 mod table;
@@ -26,6 +27,7 @@ pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, Sub
 pub use options::{FORMAT, Options};
 pub use place::Place;
 pub use plan::{PartPlan, Plan, Units, Walked};
+pub use retry::Failed;
 pub use root::Root;
 pub use task::{Task, write_part};
 pub use verify::{Problem, Report, verify};

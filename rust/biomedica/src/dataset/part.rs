@@ -85,6 +85,11 @@ impl Part {
         Counts { packages, input_bytes: u64::try_from(share).unwrap_or(u64::MAX), ..self.counts.clone() }
     }
 
+    /// What is in it.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
     /// Bytes of samples and finished tables written so far.
     pub(super) fn num_bytes(&self) -> u64 {
         let open: u64 = self.open.values().map(|shard| shard.tar.position()).sum();
@@ -236,6 +241,7 @@ impl Part {
             number: self.plan.number,
             inputs: self.plan.inputs.clone(),
             options: self.place.digest().to_owned(),
+            walk_failures: self.plan.failures.len() as u64,
             counts: self.counts,
             files,
         };

@@ -61,6 +61,11 @@ impl Store {
         &self.place
     }
 
+    /// The numbers of the finished parts in which something failed.
+    pub(super) fn failed(&self) -> Vec<u32> {
+        self.parts.iter().filter(|(_, done)| done.counts.failures > 0).map(|(number, _)| *number).collect()
+    }
+
     /// The inputs of every finished part: what a plan must know to leave parts out.
     pub(super) fn done(&self) -> BTreeMap<u32, String> {
         self.parts.iter().map(|(number, done)| (*number, done.inputs.clone())).collect()

@@ -24,12 +24,20 @@ pub struct Task {
     options: Options,
     run: Option<String>,
     part: PartPlan,
+    /// What the part that is there has; it is replaced only by one that has more.
+    there: Option<Counts>,
 }
 
 impl Task {
     /// What whoever makes `part` of the dataset at `place` must know.
     pub fn new(place: &Place, part: Arc<PartPlan>) -> Self {
-        Self { options: place.options().clone(), run: place.run().map(str::to_owned), part: Arc::unwrap_or_clone(part) }
+        let run = place.run().map(str::to_owned);
+        Self { options: place.options().clone(), run, part: Arc::unwrap_or_clone(part), there: None }
+    }
+
+    /// The same for a part that is there, has `counts`, and may get better.
+    pub(super) fn again(place: &Place, part: PartPlan, counts: Counts) -> Self {
+        Self { there: Some(counts), ..Self::new(place, Arc::new(part)) }
     }
 
     /// The part.
@@ -37,15 +45,22 @@ impl Task {
         &self.part
     }
 
-    /// Makes the part in the dataset at `root`, with `threads`; see [`write_part`].
+    /// Makes the part in the dataset at `root`, with `threads`; see [`write_part`]. None when the part stays as it was,
+    /// because it would have become no better.
     pub fn run(
         self,
         root: &Root,
         threads: Option<usize>,
         progress: &mut dyn FnMut(&Counts) -> ControlFlow<()>,
-    ) -> Result<PartRecord> {
+    ) -> Result<Option<PartRecord>> {
         let options = Options { threads, ..self.options };
-        write_part(&Place::new(root, &options, self.run), Arc::new(self.part), progress)
+        let place = Place::new(root, &options, self.run);
+        let part = read_part(&place, Arc::new(self.part), progress)?;
+        let is_better = |there: &Counts| {
+            let new = part.counts();
+            new.articles >= there.articles && new.pairs >= there.pairs && new.failures < there.failures
+        };
+        if self.there.as_ref().is_some_and(|there| !is_better(there)) { Ok(None) } else { part.publish().map(Some) }
     }
 }
 
@@ -57,6 +72,10 @@ pub fn write_part(
     plan: Arc<PartPlan>,
     progress: &mut dyn FnMut(&Counts) -> ControlFlow<()>,
 ) -> Result<PartRecord> {
+    read_part(place, plan, progress)?.publish()
+}
+
+fn read_part(place: &Place, plan: Arc<PartPlan>, progress: &mut dyn FnMut(&Counts) -> ControlFlow<()>) -> Result<Part> {
     check_any(&plan)?;
     let units = Units::new(std::iter::once(Ok(Arc::clone(&plan))));
     let mut reader = pipeline::Reader::new(units, place.reading());
@@ -64,7 +83,7 @@ pub fn write_part(
     loop {
         match reader.next_within(TICK) {
             None => {}
-            Some(None) => return part.publish(),
+            Some(None) => return Ok(part),
             Some(Some(read)) => part.add(&read?.1)?,
         }
         if progress(&part.so_far()).is_break() {

@@ -104,6 +104,11 @@ impl Writer {
         Ok(())
     }
 
+    /// The finished parts in which something failed.
+    pub(super) fn failed_parts(&self) -> Vec<u32> {
+        self.store.failed()
+    }
+
     /// Takes in a part that was made elsewhere. Fails when the part is not there, whole, as this machine sees the dataset.
     pub fn adopt(&mut self, number: u32, inputs: &str) -> Result<()> {
         let place = self.store.place();

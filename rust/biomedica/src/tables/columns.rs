@@ -125,6 +125,8 @@ impl Table for Packages {
         "package": Kind::Text, |p| Value::Owned(p.source().into_owned());
         "fingerprint": Kind::Text, |p| Value::Owned(p.fingerprint().into_owned());
         "num_bytes": Kind::Int64, |p| Value::int(Some(p.num_bytes));
+        "kind": Kind::Text, |p| Value::Text(p.kind.as_str());
+        "version_reason": Kind::Text, |p| Value::text(p.version_reason.map(|reason| reason.as_str()));
     };
 }
 
