@@ -221,8 +221,14 @@ def test_options_that_make_no_sense_are_value_errors(tmp_path: Path) -> None:
         bm.read(tmp_path, threads=0)
     with pytest.raises(ValueError, match="no source"):
         bm.read([])
-    with pytest.raises((ValueError, OverflowError)):
+    with pytest.raises(ValueError, match="min_size"):
         bm.read(tmp_path, min_size=-1)
+    with pytest.raises(ValueError, match=r"no subset is called .comercial.; there are commercial, "):
+        bm.read(tmp_path, subset="comercial")
+    with pytest.raises(ValueError, match=r"no license is called .CC-BY.; there are CC0, CC BY, "):
+        bm.read(tmp_path, license=["CC BY", "CC-BY"])
+    with pytest.raises(ValueError, match="retracted"):
+        bm.read(tmp_path, retracted="maybe")  # type: ignore[arg-type]
 
 
 def test_ctrl_c_ends_a_read_cleanly(many: Path) -> None:

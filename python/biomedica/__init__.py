@@ -7,7 +7,8 @@
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
 document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
-`index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles. The command `biomedica` has the same words.
+`index` writes the index files that remote shards need, `enrich` asks PubMed for what
+it knows of a dataset's articles, `attribution` writes who made each image. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -24,11 +25,14 @@ from biomedica.exceptions import (
 
 if TYPE_CHECKING:
     from biomedica import demo, train
+    from biomedica._attribution import attribution
+    from biomedica._compact import Compacted, compact
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._enrich import Enrichment, enrich
     from biomedica._extract import Progress, extract
     from biomedica._index import Indexed, index
     from biomedica._read import Chunk, Reader, read
+    from biomedica._retry import Retried, retry
     from biomedica._stream import Sample, Stream, stream
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
@@ -43,6 +47,7 @@ __all__ = [
     "ArchiveError",
     "BiomedicaError",
     "Chunk",
+    "Compacted",
     "Dataset",
     "DatasetError",
     "Enrichment",
@@ -53,6 +58,7 @@ __all__ = [
     "Progress",
     "Reader",
     "Report",
+    "Retried",
     "Sample",
     "SourceError",
     "SourceNotFoundError",
@@ -60,7 +66,9 @@ __all__ = [
     "TrainingError",
     "XmlError",
     "__version__",
+    "attribution",
     "build_profile",
+    "compact",
     "demo",
     "enrich",
     "extract",
@@ -70,6 +78,7 @@ __all__ = [
     "open",
     "parse_article",
     "read",
+    "retry",
     "stream",
     "train",
 ]
@@ -79,6 +88,7 @@ __all__ = [
 # as anything imports it.
 _HOME = {
     "Chunk": "_read",
+    "Compacted": "_compact",
     "Dataset": "dataset",
     "Enrichment": "_enrich",
     "Indexed": "_index",
@@ -89,11 +99,14 @@ _HOME = {
     "REASONS": "_core",
     "Reader": "_read",
     "Report": "dataset",
+    "Retried": "_retry",
     "STAGES": "_core",
     "STATUSES": "_core",
     "Sample": "_stream",
     "Stream": "_stream",
+    "attribution": "_attribution",
     "build_profile": "_core",
+    "compact": "_compact",
     "enrich": "_enrich",
     "extract": "_extract",
     "index": "_index",
@@ -102,6 +115,7 @@ _HOME = {
     "open": "dataset",
     "parse_article": "_core",
     "read": "_read",
+    "retry": "_retry",
     "stream": "_stream",
 }
 

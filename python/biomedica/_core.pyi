@@ -2,6 +2,7 @@
 
 import builtins
 from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, final
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import Buffer
 
 from biomedica._rules import Rules
+from biomedica._selection import Selection
 from biomedica.exceptions import BiomedicaError, XmlError
 
 __all__ = [
@@ -86,21 +88,26 @@ def parse_entrez(xml: bytes) -> tuple[pa.RecordBatch, XmlError | None]:
         `unsupported_format` when the document is none of PubMed's at all, such as an error page.
     """
 
-def read(sources: list[Path], *, rules: Rules, threads: int | None = None) -> Reader:
+def read(
+    sources: Sequence[str | PathLike[str]],
+    *,
+    rules: Rules,
+    selection: Selection,
+    threads: int | None = None,
+    storage_options: Sequence[tuple[str, str]] = ...,
+) -> Reader:
     """Read packages as chunks of record batches; `biomedica.read` documents it."""
 
 def extract(
-    sources: list[Path],
+    sources: Sequence[str | PathLike[str]],
     output: str,
     *,
     rules: Rules,
+    selection: Selection,
     threads: int | None = None,
     part_size: int = 4096,
     samples_per_shard: int = 10_000,
     article_text: bool = False,
-    limit: int | None = None,
-    sample: float | None = None,
-    sample_seed: int = 0,
     storage_options: Sequence[tuple[str, str]] = ...,
     progress: Callable[[dict[str, Any]], object] | None = None,
 ) -> None:
@@ -283,6 +290,23 @@ def stream(
 
     With `remote`, local shards are read as remote ones are, for tests: runs of samples by one request, and from front to
     back if they have no index.
+    """
+
+def retry(
+    path: str, *, threads: int | None = None, storage_options: Sequence[tuple[str, str]] = ...
+) -> dict[str, int]:
+    """Read those parts of a dataset again in which something failed that may heal; `biomedica.retry` documents it.
+
+    Returns:
+        The fields of `biomedica.Retried`.
+    """
+
+def compact(
+    path: str, *, min_dropped: float, storage_options: Sequence[tuple[str, str]] = ...
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], int, int]:
+    """Merge small parts of a dataset and leave out what is dead; `biomedica.compact` documents it.
+
+    Parts, shards and bytes, each before and after; articles and pairs that are in no file any more.
     """
 
 def index(

@@ -8,6 +8,7 @@ from typing import Any
 
 from biomedica import _core
 from biomedica._rules import Names, Retracted, as_rules
+from biomedica._selection import Since, Versions, as_selection
 from biomedica._sources import Sources, StorageOptions, StrPath, as_config, as_paths
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
@@ -52,6 +53,9 @@ def extract(
     subset: Names | None = None,
     license: Names | None = None,  # noqa: A002
     article_text: bool = False,
+    versions: Versions = "best",
+    ids: StrPath | None = None,
+    since: Since | None = None,
     limit: int | None = None,
     sample: float | None = None,
     sample_seed: int = 0,
@@ -62,12 +66,21 @@ def extract(
     """Read packages and write a dataset: WebDataset shards, and Parquet tables that point into them.
 
     A part of the dataset appears whole or not at all. The same call again does only what is missing, and ends with the
-    same bytes as one that was never interrupted; so do 1 thread and 64. Parts whose packages have changed are made
-    again, parts whose packages are gone are removed. What cannot be read is a row of the failures table.
+    same bytes as one that was never interrupted; so do 1 thread and 64. What cannot be read is a row of the failures
+    table.
+
+    Of a dataset that is complete, new packages and those that changed (another size, or `ETag` in a store) are read into
+    new parts; what they replace, and what the sources have no more, is dead from then on (`Dataset`, `stream` and
+    `loader` leave it out; `compact` takes it out of the files). All of that shows at once, at the end. Nothing is
+    withdrawn when `limit` or `sample` is given, or when a source could not be read to its end. A changed package that
+    cannot be read is a failure, and its old article dead, as in a dataset that is made anew.
 
     Args:
         sources: A package (`.tar.gz`, `.tar`, `.nxml`, `.xml`, a directory with these), a directory tree, a glob, a
-            list file (`.txt` or `.list`, one path a line), or several of these.
+            list file (`.txt` or `.list`, one path or URL a line), or several of these. PubMed Central's bucket
+            (`s3://pmc-oa-opendata`), or a mirror of it, in a store or on disk: all of its articles. Of a bucket also one
+            inventory (`…/manifest.json`), an article (`s3://bucket/PMC123`, `…/PMC123.2`), or those whose names begin so
+            (`s3://bucket/PMC110*`). Any other prefix of a store is listed for packages.
         output: The dataset's directory, or its URL in a store (`s3://bucket/prefix`, `gs://`, `az://`): new, empty, or a
             dataset made with the same options. One process writes at a time: in a store, an object `.lock` says so,
             and is taken over when its owner has given no sign of life for five minutes.
@@ -82,6 +95,12 @@ def extract(
         license: The same for licences, by their names in `article_license`, such as `CC BY`.
         article_text: Put the whole article's text into the JSON of each of its samples; it is in the articles table
             in any case.
+        versions: Of an article with several versions in the bucket, take `best`: the latest that the journal
+            published, else the latest; `latest`: that with the highest number; or `all`.
+        ids: A file of the articles that are wanted, one a line: PMC ids, with or without a version (`PMC123.2`), PMIDs or
+            DOIs. For the latter two, the metadata of all articles are read. Packages that are not in the bucket's
+            layout are known by the PMC id in their name alone. An id that is not found is a failure (`not_found`).
+        since: Only articles of the bucket whose metadata were written on this day (UTC) or later.
         limit: Take no more than the first so many packages; of those that `sample` leaves, if it is given.
         sample: Take this share of the packages, above 0 and up to 1. Whether one is taken follows from its name and
             `sample_seed` alone: the same ones from any copy, and a smaller share is part of a larger.
@@ -98,6 +117,7 @@ def extract(
         DatasetError: The output cannot be written (`reason` is `disk_full`, `permission_denied`, …), is no dataset
             (`mismatch`), was made with other options (`mismatch`), or another process is writing it (`locked`); with
             `strict`, also when something failed.
+        SourceError: A bucket or its inventory cannot be read to its end.
         ValueError: An option makes no sense.
         KeyboardInterrupt: Ctrl-C; the same call goes on where it stopped.
 
@@ -119,13 +139,11 @@ def extract(
         as_paths(sources),
         os.fspath(output),
         rules=as_rules(min_size, retracted, subset, license),
+        selection=as_selection(versions, ids, since, limit=limit, sample=sample, sample_seed=sample_seed),
         threads=threads,
         part_size=part_size,
         samples_per_shard=samples_per_shard,
         article_text=article_text,
-        limit=limit,
-        sample=sample,
-        sample_seed=sample_seed,
         storage_options=as_config(storage_options),
         progress=show,
     )

@@ -30,8 +30,10 @@ def as_rules(min_size: int, retracted: Retracted, subset: Names | None, license:
     """The rules, which the core checks.
 
     Raises:
-        ValueError: `retracted` is another word.
+        ValueError: `retracted` is another word, or `min_size` no number of pixels.
     """
+    if not 0 <= min_size < 1 << 32:
+        raise ValueError(f"min_size is {min_size}, but must be a number of pixels")
     if retracted not in ("keep", "drop"):
         raise ValueError(f"retracted is 'keep' or 'drop', not {retracted!r}")
     return {

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 StrPath: TypeAlias = str | os.PathLike[str]
-"""A path."""
+"""A path, or the URL of something in a store as text."""
 
 Sources: TypeAlias = StrPath | Iterable[StrPath]
-"""One source or several: packages, directory trees, globs, or list files."""
+"""One source or several: packages, directory trees, globs, list files, or URLs."""
 
 
 StorageOptions: TypeAlias = Mapping[str, str]
@@ -29,13 +29,14 @@ def as_config(storage_options: StorageOptions | None) -> list[tuple[str, str]]:
     return given
 
 
-def as_paths(sources: Sources) -> list[Path]:
-    """The sources as a list of paths.
+def as_paths(sources: Sources) -> list[StrPath]:
+    """The sources as a list of paths and URLs.
 
     Raises:
         ValueError: There is no source at all.
     """
-    paths = [Path(sources)] if isinstance(sources, str | os.PathLike) else [Path(source) for source in sources]
-    if not paths:
-        raise ValueError("no source: name at least one package, directory, glob or list file")
-    return paths
+    given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    if not given:
+        raise ValueError("no source: name at least one package, directory, glob, list file or URL")
+    # A `Path` of a URL would lose one of its slashes.
+    return [source if isinstance(source, str) and "://" in source else Path(source) for source in given]

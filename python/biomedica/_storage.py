@@ -2,11 +2,12 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, NoReturn, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 
@@ -37,6 +38,9 @@ class Storage(Protocol):
 
     def table(self, relatives: Sequence[str]) -> pads.Dataset:
         """Parquet files as one dataset of pyarrow."""
+
+    def parts(self, relatives: Mapping[str, int]) -> pads.Dataset:
+        """The same with a last column `part`: of each file, its number here."""
 
     def names(self, folder: str) -> list[str]:
         """The files right in a folder; none where there is no folder."""
@@ -81,6 +85,9 @@ class Directory:
 
     def table(self, relatives: Sequence[str]) -> pads.Dataset:
         return pads.dataset([self.root / relative for relative in relatives], format="parquet")
+
+    def parts(self, relatives: Mapping[str, int]) -> pads.Dataset:
+        return _numbered(self.table(list(relatives)), relatives.values())
 
     def names(self, folder: str) -> list[str]:
         try:
@@ -147,6 +154,9 @@ class Prefix:
         files = pafs.PyFileSystem(_Files(self._store))
         return pads.dataset([self.location(relative) for relative in relatives], format="parquet", filesystem=files)
 
+    def parts(self, relatives: Mapping[str, int]) -> pads.Dataset:
+        return _numbered(self.table(list(relatives)), relatives.values())
+
     def names(self, folder: str) -> list[str]:
         prefix = f"{self.location(folder)}/"
         below = (location.removeprefix(prefix) for location, _ in self._store.list(prefix))
@@ -162,6 +172,15 @@ class Prefix:
     def lock(self, folder: str) -> Iterator[None]:
         with _core.Lock(self.location(folder), self._config):
             yield
+
+
+def _numbered(table: pads.Dataset, numbers: Iterable[int]) -> pads.Dataset:
+    """The files of a dataset, each known to pyarrow by a number of its own, so that a filter can tell them apart."""
+    schema = table.schema.append(pa.field("part", pa.int32()))
+    parts = [pc.field("part") == number for number in numbers]
+    return pads.FileSystemDataset.from_paths(
+        table.files, schema=schema, format=table.format, filesystem=table.filesystem, partitions=parts
+    )
 
 
 def _sync(directory: Path) -> None:

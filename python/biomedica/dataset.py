@@ -21,6 +21,7 @@ from biomedica._enrichment import joined_tables, result_files
 from biomedica._enrichment import problems as enrichment_problems
 from biomedica._sources import StorageOptions, StrPath, as_config
 from biomedica._storage import Storage, storage
+from biomedica._tombstones import live_rows
 from biomedica.exceptions import DatasetError, SourceNotFoundError
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class Report:
 class Dataset:
     """A dataset that `extract` wrote; `biomedica.open` makes one.
 
+    Of one that was updated, everything here leaves out what has changed since and what was withdrawn. Until `compact`
+    takes that out of the files too, the tables have a further last column `part`, the number of the part that a row
+    lies in.
+
     Attributes:
         location: Its directory or URL.
         options: The options that it was made with.
@@ -79,7 +84,7 @@ class Dataset:
         self._storage = storage(path, storage_options)
         self._storage_options = storage_options
         self.location = str(self._storage.root)
-        record = _record(self._storage)
+        self._record = record = _record(self._storage)
         self.options: dict[str, Any] = record["options"]
         self.complete: bool = record["complete"]
         self._counts: dict[str, Any] = record["counts"]
@@ -246,13 +251,14 @@ class Dataset:
         return Dataset(self.location, self._storage_options)
 
     def _table(self, name: str, instead: Mapping[str, str] | None = None) -> pads.Dataset:
-        """The table's files of all parts; of those in `instead`, the file that is there."""
+        """The table's live rows of all parts; of those in `instead`, from the file that is there."""
         others = instead or {}
-        files = [others.get(part, f"{name}/{part}.parquet") for part in self._parts]
+        files = {others.get(part, f"{name}/{part}.parquet"): int(part) for part in self._parts}
         if not files:
             raise DatasetError(f"{self.location}: no part is finished yet; run the same extract again")
+        live = live_rows(self._storage, self._record, name)
         try:
-            return self._storage.table(files)
+            return self._storage.table(list(files)) if live is None else self._storage.parts(files).filter(live)
         except FileNotFoundError as error:
             raise DatasetError(f"{self.location}: a file of table {name} is missing; verify the dataset") from error
         except pa.ArrowInvalid as error:

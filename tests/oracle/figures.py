@@ -216,7 +216,7 @@ def outermost_paragraphs(container: Element) -> list[Element]:
     return found
 
 
-def figure_row(figure: Graphics, context: list[str]) -> dict[str, object]:
+def figure_row(figure: Graphics, context: list[str], context_panels: list[str]) -> dict[str, object]:
     """The columns of one figure that need no image."""
     caption, source = caption_of(figure)
     return {
@@ -228,6 +228,7 @@ def figure_row(figure: Graphics, context: list[str]) -> dict[str, object]:
         "caption_source": source,
         "group_caption": caption_in(*figure.groups()),
         "image_context": context,
+        "image_context_panels": context_panels,
         "image_panels": panels_of_figure(figure),
         "in_sub_article": sub_article_of(figure.graphics[0]) is not None,
     }

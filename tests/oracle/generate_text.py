@@ -92,8 +92,36 @@ class Text:
     def xref(self) -> str:
         """One reference."""
         kind = self.random.choice(['ref-type="fig" ', 'ref-type="table" ', 'ref-type="bibr" ', ""])
-        content = self.random.choice(["Fig. 1", "<bold>2</bold>A", "3", "Table&#160;1"])
-        return f'<xref {kind}rid="{self.rid()}">{content}</xref>'
+        content = self.random.choice(
+            ["Fig. 1", "<bold>2</bold>A", "3", "Table&#160;1", self.panels(), "1" + self.panels()]
+        )
+        behind = self.panels() if self.chance(0.3) else ""
+        return f'<xref {kind}rid="{self.rid()}">{content}</xref>{behind}'
+
+    def panels(self) -> str:
+        """The panels of a reference, or nearly so."""
+        parts = [
+            "A",
+            "b",
+            "C",
+            "d",
+            "2E",
+            "Fii",
+            "g2",
+            "six",
+            "I",
+            "(",
+            ")",
+            "(a)",
+            ",",
+            ", ",
+            " ",
+            " and ",
+            "–",
+            " to ",
+        ]
+        parts += ["'", "&amp;", "/", ".", " panel ", " panels ", "1", "1F", " show", " cells"]
+        return "".join(self.random.choices(parts, k=self.random.randint(1, 6)))
 
     def xref_range(self) -> str:
         """Two references with what makes a range between them, or nearly so."""

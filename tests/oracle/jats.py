@@ -21,7 +21,7 @@ from oracle.front import (
     title_of,
 )
 from oracle.license import license_of
-from oracle.mentions import context_of, paragraphs
+from oracle.mentions import context_of, panels_of_context, paragraphs
 from oracle.text import body_lines
 
 
@@ -44,7 +44,10 @@ def parse_article(xml: bytes) -> dict[str, object]:
     meta = next(iter(child_path(front, "article-meta")), None)
     journal, date, license_ = journal_of(front), date_of(meta), license_of(meta)
     candidates = paragraphs(article)
-    figures = [figure_row(figure, context_of(figure, candidates)) for figure in find_graphics(article)]
+    figures = [
+        figure_row(figure, context_of(figure, candidates), panels_of_context(figure, candidates))
+        for figure in find_graphics(article)
+    ]
     references = references_of(article)
     return {
         "article_accession_id": accession_of(meta),
@@ -62,6 +65,8 @@ def parse_article(xml: bytes) -> dict[str, object]:
         "article_license": license_.code,
         "article_license_url": license_.url,
         "article_license_text": license_.text,
+        "license_in_urls": license_.in_urls,
+        "license_in_text": license_.in_text,
         "license_conflict": license_.conflict,
         "subset": license_.subset,
         "article_citation": citation_of(journal, date, meta),

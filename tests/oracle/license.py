@@ -40,6 +40,8 @@ class License:
     url: str | None
     text: str | None
     conflict: bool
+    in_urls: str | None = None
+    in_text: str | None = None
 
     @property
     def subset(self) -> str:
@@ -125,12 +127,28 @@ def license_of(meta: Element | None) -> License:
     for one in licenses:
         for element in one.iter():
             evidence += codes_of_reference(attribute(element, "href") or "")
-    evidence += named
-    distinct = set(evidence)
+    distinct = without_waiver(evidence + named)
+    return License(
+        strictest(distinct),
+        license_url(references, licenses, text),
+        text or None,
+        conflict=len(distinct) > 1,
+        in_urls=strictest(without_waiver(evidence)),
+        in_text=strictest(without_waiver(named)),
+    )
+
+
+def without_waiver(codes: list[str]) -> set[str]:
+    """The licences, without a CC0 beside another CC licence."""
+    distinct = set(codes)
     if any(code.startswith("CC BY") for code in distinct):
         distinct.discard("CC0")
-    strictest = max(distinct, key=STRICTNESS.index, default=None)
-    return License(strictest, license_url(references, licenses, text), text or None, conflict=len(distinct) > 1)
+    return distinct
+
+
+def strictest(codes: set[str]) -> str | None:
+    """The one that permits least."""
+    return max(codes, key=STRICTNESS.index, default=None)
 
 
 def license_text(element: Element) -> str:

@@ -4,15 +4,15 @@ The face of `biomedica.extract`. Running it again does only what is missing.
 """
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biomedica.cli import summary
-from biomedica.cli.options import add_storage_options, add_threads, location, natural, positive
+from biomedica.cli.options import add_storage_options, add_threads, day, location, natural, positive
 from biomedica.cli.progress import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from biomedica.cli.output import Output
 
@@ -26,7 +26,8 @@ def options(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="a package (.tar.gz, .tar, .nxml, .xml), a directory tree of them, a glob, or a file that lists them",
+        help="a package (.tar.gz, .tar, .nxml, .xml), a directory tree of them, a glob, a file that lists them, or a URL: "
+        "s3://pmc-oa-opendata is all of PubMed Central",
     )
     parser.add_argument(
         "-o",
@@ -73,6 +74,19 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="only articles of this licence make pairs, such as 'CC BY'; may be given several times",
     )
+    parser.add_argument(
+        "--versions",
+        choices=["best", "latest", "all"],
+        default="best",
+        help="of an article with several versions: the published one before a manuscript, the last one, or all "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ids", type=Path, metavar="FILE", help="only these articles: PMC ids, PMIDs or DOIs, one a line"
+    )
+    parser.add_argument(
+        "--since", type=day, metavar="DATE", help="only articles of a bucket that changed on this day (UTC) or later"
+    )
     parser.add_argument("--limit", type=positive, metavar="N", help="take no more than the first N packages")
     parser.add_argument(
         "--sample", type=float, metavar="FRACTION", help="take this share of the packages, drawn by their names"
@@ -101,6 +115,9 @@ def run(args: argparse.Namespace, output: "Output") -> int:
         subset=args.subset,
         license=args.license,
         article_text=args.article_text,
+        versions=args.versions,
+        ids=args.ids,
+        since=args.since,
         limit=args.limit,
         sample=args.sample,
         sample_seed=args.sample_seed,
@@ -114,7 +131,7 @@ def extract(
     output: "Output",
     *,
     strict: bool = False,
-    **options: Any,
+    **options: Any,  # noqa: ANN401 # those of the function that it is a face of
 ) -> int:
     """Extract `sources` into `directory` with progress and a summary; `options` are those of `biomedica.extract`.
 

@@ -1,6 +1,7 @@
 """Argument types and options that verbs share."""
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -54,6 +55,15 @@ def assignment(text: str) -> tuple[str, str]:
     if not (name and sign):
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     return name, value
+
+
+def day(text: str) -> datetime:
+    """The type of dates and moments, UTC unless they say otherwise."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-09-30") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def location(text: str) -> Path | str:

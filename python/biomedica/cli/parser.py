@@ -4,7 +4,7 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from biomedica.cli import demo, enrich, extract, index, merge, stats, train, verify
+from biomedica.cli import attribution, compact, demo, enrich, extract, index, merge, stats, train, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +27,8 @@ class Verb(Protocol):
 
 
 VERBS: dict[str, Verb] = {
+    "attribution": attribution,
+    "compact": compact,
     "demo": demo,
     "enrich": enrich,
     "extract": extract,

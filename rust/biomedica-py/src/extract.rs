@@ -7,20 +7,20 @@ use std::time::Instant;
 
 use biomedica::dataset::{self, Options, Progress, Root};
 use biomedica::limits::Limits;
-use biomedica::source::{Sample, Selection};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::interrupt::{self, PATIENCE};
 use crate::rules::Rules;
+use crate::selection::Selection;
 use crate::store;
 
 /// Write a dataset; see the stub for the whole documentation.
 #[pyfunction]
 #[pyo3(signature = (
-    sources, output, *, rules, threads=None, part_size=4096, samples_per_shard=10_000, article_text=false,
-    limit=None, sample=None, sample_seed=0, storage_options=Vec::new(), progress=None,
+    sources, output, *, rules, selection, threads=None, part_size=4096, samples_per_shard=10_000, article_text=false,
+    storage_options=Vec::new(), progress=None,
 ))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // what Python hands over
 pub fn extract(
@@ -28,21 +28,18 @@ pub fn extract(
     sources: Vec<PathBuf>,
     output: PathBuf,
     rules: Rules,
+    selection: Selection,
     threads: Option<usize>,
     part_size: usize,
     samples_per_shard: usize,
     article_text: bool,
-    limit: Option<u64>,
-    sample: Option<f64>,
-    sample_seed: u64,
     storage_options: store::Config,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
     let rules = rules.checked()?;
     let options = Options { part_size, samples_per_shard, rules, article_text, limits: Limits::default(), threads };
-    let sample = sample.map(|fraction| Sample { fraction, seed: sample_seed });
-    let selection = Selection { sample, limit };
-    options.check().and_then(|()| selection.check()).map_err(|error| PyValueError::new_err(error.detail()))?;
+    let selection = selection.checked()?;
+    options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
     let stores = store::options(storage_options)?;
     let root = Root::new(&output, &stores);
     let latest: Mutex<Option<Progress>> = Mutex::default();

@@ -1,6 +1,7 @@
 //! Python bindings of the `biomedica` crate: argument checks, the release of the GIL, errors, and the hand-over of
 //! Arrow data. What they do is in the crate.
 
+mod compact;
 mod decode;
 mod error;
 mod extract;
@@ -9,7 +10,9 @@ mod interrupt;
 mod parse_article;
 mod parse_entrez;
 mod read;
+mod retry;
 mod rules;
+mod selection;
 mod store;
 mod stream;
 mod verify;
@@ -24,6 +27,8 @@ mod core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use super::compact::compact;
+    #[pymodule_export]
     use super::decode::Decoder;
     #[pymodule_export]
     use super::extract::extract;
@@ -35,6 +40,8 @@ mod core {
     use super::parse_entrez::parse_entrez;
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
+    #[pymodule_export]
+    use super::retry::retry;
     #[pymodule_export]
     use super::store::{Lock, Store};
     #[pymodule_export]

@@ -1,6 +1,7 @@
 //! `read`: packages to chunks of Arrow record batches, in order, while Python does something else.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
@@ -15,9 +16,11 @@ use pyo3::types::PyCapsule;
 use pyo3_arrow::PyRecordBatch;
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 
-use crate::error::{CoreError, Result};
-use crate::interrupt::PATIENCE;
+use crate::error::Result;
+use crate::interrupt::{self, PATIENCE};
 use crate::rules::Rules;
+use crate::selection::Selection;
+use crate::store;
 
 /// Number of worker threads: what was asked for, else what the machine has.
 pub fn threads(asked: Option<usize>) -> PyResult<usize> {
@@ -29,19 +32,35 @@ pub fn threads(asked: Option<usize>) -> PyResult<usize> {
 
 /// Read packages as chunks of record batches; see the stub for the whole documentation.
 #[pyfunction]
-#[pyo3(signature = (sources, *, rules, threads=None))]
+#[pyo3(signature = (sources, *, rules, selection, threads=None, storage_options=Vec::new()))]
 #[allow(clippy::needless_pass_by_value)] // what pyo3 hands over
-pub fn read(sources: Vec<PathBuf>, rules: Rules, threads: Option<usize>) -> PyResult<Reader> {
-    let options = Options { threads: self::threads(threads)?, limits: Limits::default(), rules: rules.checked()? };
-    source::check(&sources).map_err(CoreError::from)?;
-    let units = pipeline::units(source::walk(&sources));
-    Ok(Reader { inner: Mutex::new(Some(pipeline::Reader::new(units, options))) })
+pub fn read(
+    py: Python<'_>,
+    sources: Vec<PathBuf>,
+    rules: Rules,
+    selection: Selection,
+    threads: Option<usize>,
+    storage_options: store::Config,
+) -> PyResult<Reader> {
+    let options = Options {
+        threads: self::threads(threads)?,
+        limits: Limits::default(),
+        rules: rules.checked()?,
+        store: store::options(storage_options)?,
+    };
+    let selection = selection.checked()?;
+    let stores = options.store.clone();
+    interrupt::run_with(py, &stores.stop, |_| Ok(()), |_| source::check(&sources, &stores))?;
+    let units = pipeline::units(selection.of(source::walk(&sources, &selection, &stores)));
+    Ok(Reader { inner: Mutex::new(Some(pipeline::Reader::new(units, options))), stop: stores.stop })
 }
 
 /// An iterator of chunks; see the stub.
 #[pyclass(frozen, module = "biomedica._core")]
 pub struct Reader {
     inner: Mutex<Option<pipeline::Reader<()>>>,
+    /// Ends a walk that waits for a server.
+    stop: Arc<AtomicBool>,
 }
 
 impl Reader {
@@ -97,6 +116,7 @@ impl Reader {
 
     /// Stop the worker threads and drop what they read ahead.
     fn close(&self, py: Python<'_>) {
+        self.stop.store(true, Ordering::Relaxed);
         py.detach(|| drop(self.lock().take()));
     }
 

@@ -31,6 +31,7 @@ impl Rules {
     }
 }
 
-fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> PyErr {
+/// A name that is none of those that are known.
+pub fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> PyErr {
     PyValueError::new_err(format!("no {kind} is called {name:?}; there are {}", known.collect::<Vec<_>>().join(", ")))
 }

@@ -15,7 +15,9 @@ use biomedica::error::{Error, Result};
 use biomedica::limits::Limits;
 use biomedica::package::{Kind, Scratch, read_bytes};
 use biomedica::pipeline::{Options, Reader, units};
-use biomedica::{image, jats, source, tables};
+use biomedica::source::{self, Selection};
+use biomedica::store::StoreOptions;
+use biomedica::{image, jats, tables};
 use libdeflater::Decompressor;
 use quick_xml::events::Event;
 
@@ -47,10 +49,11 @@ fn measure(paths: &[PathBuf]) -> Result<String> {
         let inflate = |(package, _): &(Vec<u8>, usize)| inflater.gzip_decompress(package, &mut room).unwrap_or(0);
         files.packages.iter().map(inflate).sum::<usize>()
     });
-    let options = Options { threads: 1, limits: Limits::default(), rules: Rules::of_size(21) };
+    let options =
+        Options { threads: 1, limits: Limits::default(), rules: Rules::of_size(21), store: StoreOptions::default() };
     let (arrow, rows) = clock(|| -> Result<usize> {
         let mut rows = 0;
-        for item in Reader::new(units(source::walk(paths)), options) {
+        for item in Reader::new(units(source::walk(paths, &Selection::default(), &StoreOptions::default())), options) {
             let ((), chunk) = item?;
             rows += tables::articles(&chunk.articles)?.num_rows();
             rows += tables::figures(&chunk.articles, true, None)?.num_rows();

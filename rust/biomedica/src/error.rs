@@ -202,6 +202,15 @@ impl Error {
         self
     }
 
+    /// The same error as one of `member` of the package `source`, whatever was known of its place: packages tell of the
+    /// objects that they consist of as of members.
+    #[must_use]
+    pub fn as_member(mut self, source: impl Into<String>, member: impl Into<String>) -> Self {
+        self.0.source = Some(source.into());
+        self.0.member = Some(member.into());
+        self
+    }
+
     /// The same error, known to lie at byte `offset` of its member or source; an offset that is set already stays.
     #[must_use]
     pub fn at_offset(mut self, offset: u64) -> Self {

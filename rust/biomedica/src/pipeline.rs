@@ -4,9 +4,13 @@
 //! input, whatever the number of threads. What is read ahead is bounded: a worker that is too far ahead waits. A large
 //! package hands batches of its articles to workers that have nothing else to do.
 
+mod ahead;
+mod unit;
+
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -15,13 +19,22 @@ use crate::article::{self, Chunk, Failure, Rules};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::jats::slug;
 use crate::limits::Limits;
-use crate::package::{self, Files, Package, Scratch};
+use crate::package::{self, Files, Room, Scratch};
+use crate::store::StoreOptions;
+use ahead::{Ahead, Coming};
+pub use unit::{Unit, units};
 
 /// A batch is read into one chunk: so many articles, or so many bytes of their files, whichever comes first.
 const BATCH_ARTICLES: usize = 64;
 const BATCH_BYTES: u64 = 8 << 20;
 /// Chunks of one unit that may wait for the consumer.
 const MAX_WAITING: usize = 4;
+
+/// Units that are fetched ahead of who reads them, and what they may hold together.
+const UNITS_AHEAD: usize = 8;
+const BYTES_AHEAD: u64 = 128 << 20;
+/// How often a worker that has nothing to do looks whether something was fetched.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How a pipeline reads.
 #[derive(Debug, Clone)]
@@ -32,50 +45,13 @@ pub struct Options {
     pub limits: Limits,
     /// What makes a figure a pair.
     pub rules: Rules,
+    /// How packages are fetched that lie in a store.
+    pub store: StoreOptions,
 }
 
 /// The number of threads that was asked for, else one for each core.
 pub fn threads(asked: Option<usize>) -> usize {
     asked.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1)
-}
-
-/// A run of packages that one worker reads.
-#[derive(Debug)]
-pub struct Unit<T> {
-    /// What the consumer wants to know about the unit's chunks.
-    pub tag: T,
-    /// The packages, in order.
-    pub packages: Vec<Package>,
-}
-
-/// A unit ends at so many packages, or at so many bytes of packages, whichever comes first.
-const UNIT_PACKAGES: usize = 16;
-const UNIT_BYTES: u64 = 4 << 20;
-
-impl<T> Unit<T> {
-    /// A unit of the next of `packages`; empty when there are none.
-    pub fn gather(tag: T, packages: &mut impl Iterator<Item = Package>) -> Self {
-        let mut unit = Self { tag, packages: Vec::new() };
-        let mut bytes = 0_u64;
-        while unit.packages.len() < UNIT_PACKAGES && bytes < UNIT_BYTES {
-            let Some(package) = packages.next() else { break };
-            bytes = bytes.saturating_add(package.num_bytes);
-            unit.packages.push(package);
-        }
-        unit
-    }
-}
-
-/// Packages as units, an error of theirs in its place.
-pub fn units(packages: impl Iterator<Item = Result<Package>>) -> impl Iterator<Item = Result<Unit<()>>> {
-    let mut packages = packages.peekable();
-    std::iter::from_fn(move || {
-        if packages.peek()?.is_err() {
-            return packages.next().map(|error| error.map(|_| Unit { tag: (), packages: Vec::new() }));
-        }
-        let mut run = std::iter::from_fn(|| packages.next_if(Result::is_ok)?.ok());
-        Some(Ok(Unit::gather((), &mut run)))
-    })
 }
 
 /// What a worker makes of one package's articles: files to read, or what went wrong before.
@@ -106,6 +82,8 @@ struct State<T> {
     /// Number of the first of `entries`.
     first: u64,
     jobs: VecDeque<Job>,
+    /// Units that no worker has taken yet: the last of `entries`.
+    ahead: VecDeque<Ahead<T>>,
     idle: usize,
     is_pulling: bool,
     is_drained: bool,
@@ -117,6 +95,7 @@ struct Shared<T> {
     changed: Condvar,
     input: Mutex<Box<dyn Iterator<Item = Result<Unit<T>>> + Send>>,
     options: Options,
+    room: Room,
 }
 
 /// Reads units of packages on several threads and yields their chunks in order.
@@ -132,11 +111,14 @@ impl<T: Clone + Send + 'static> Reader<T> {
     /// Starts the workers.
     pub fn new(units: impl Iterator<Item = Result<Unit<T>>> + Send + 'static, options: Options) -> Self {
         let threads = options.threads.max(1);
+        // Its own, set when this is dropped: the writer's requests go on.
+        let options = Options { store: StoreOptions { stop: Arc::default(), ..options.store }, ..options };
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 entries: VecDeque::new(),
                 first: 0,
                 jobs: VecDeque::new(),
+                ahead: VecDeque::new(),
                 idle: 0,
                 is_pulling: false,
                 is_drained: false,
@@ -145,6 +127,7 @@ impl<T: Clone + Send + 'static> Reader<T> {
             changed: Condvar::new(),
             input: Mutex::new(Box::new(units)),
             options,
+            room: Room::new(BYTES_AHEAD),
         });
         let start = |_| {
             let shared = Arc::clone(&shared);
@@ -186,7 +169,11 @@ impl<T: Clone + Send + 'static> Iterator for Reader<T> {
 
 impl<T: Send + 'static> Drop for Reader<T> {
     fn drop(&mut self) {
-        self.shared.lock().is_stopped = true;
+        self.shared.options.store.stop.store(true, Ordering::Relaxed);
+        let mut state = self.shared.lock();
+        state.is_stopped = true;
+        state.ahead.clear();
+        drop(state);
         self.shared.changed.notify_all();
         for worker in self.workers.drain(..) {
             // A worker catches what panics in it; should one end so all the same, there is nobody left to tell.
@@ -230,7 +217,7 @@ impl<T: Clone> State<T> {
 
 enum Task<T> {
     Job(Job),
-    Unit(u64, Unit<T>),
+    Unit(u64, Unit<T>, Coming),
 }
 
 impl<T> Shared<T> {
@@ -251,7 +238,7 @@ impl<T: Clone> Shared<T> {
         while let Some(task) = self.next_task() {
             match task {
                 Task::Job(job) => self.run(job),
-                Task::Unit(number, unit) => self.read_unit(number, &unit, &mut scratch),
+                Task::Unit(number, unit, coming) => self.read_unit(number, &unit, coming, &mut scratch),
             }
         }
     }
@@ -270,34 +257,71 @@ impl<T: Clone> Shared<T> {
             if let Some(job) = state.jobs.pop_front() {
                 return Some(Task::Job(job));
             }
-            if !state.is_drained && !state.is_pulling && state.entries.len() < self.window() {
+            if self.wants_more(&state) {
                 state.is_pulling = true;
+                let number = state.first + state.entries.len() as u64;
                 drop(state);
-                let task = self.pull();
+                let pulled = self.pull(number);
                 state = self.lock();
                 state.is_pulling = false;
                 self.changed.notify_all();
-                if let Some((entry, unit)) = task {
-                    let number = state.first + state.entries.len() as u64;
-                    state.entries.push_back(entry);
-                    match unit {
-                        Some(unit) => return Some(Task::Unit(number, unit)),
-                        None => continue,
+                match pulled {
+                    Some((entry, ahead)) => {
+                        state.entries.push_back(entry);
+                        state.ahead.extend(ahead);
+                        self.set_front(&state);
                     }
+                    None => state.is_drained = true,
                 }
-                state.is_drained = true;
                 continue;
+            }
+            if let Some(task) = self.take_ready(&mut state) {
+                return Some(task);
             }
             if state.is_drained && state.entries.iter().all(|e| !matches!(e, Entry::Unit(slot) if !slot.is_complete)) {
                 return None;
             }
+            let is_coming = !state.ahead.is_empty();
             state.idle += 1;
-            state = self.wait(state, Duration::from_hours(1));
+            state = self.wait(state, if is_coming { LOOK_EVERY } else { Duration::from_hours(1) });
             state.idle -= 1;
         }
     }
 
-    fn pull(&self) -> Option<(Entry<T>, Option<Unit<T>>)> {
+    /// Whether the input is to be asked for its next unit. What lies in stores is asked for further ahead, and before
+    /// anything is read, so that the network has something to do meanwhile.
+    fn wants_more(&self, state: &State<T>) -> bool {
+        let more = match state.ahead.front() {
+            None => state.entries.len() < self.window(),
+            Some(first) if first.is_remote() => {
+                state.ahead.len() < UNITS_AHEAD && state.entries.len() < self.window() + UNITS_AHEAD
+            }
+            Some(_) => false,
+        };
+        more && !state.is_drained && !state.is_pulling
+    }
+
+    /// The next unit, if it is there and its turn has come. Units are taken in order: so the consumer's next one never
+    /// waits for a worker that waits for the consumer.
+    fn take_ready(&self, state: &mut State<T>) -> Option<Task<T>> {
+        let end = state.first + self.window() as u64;
+        if !state.ahead.front_mut().is_some_and(|next| next.number < end && next.is_ready()) {
+            return None;
+        }
+        let mut next = state.ahead.pop_front()?;
+        let coming = next.take();
+        self.set_front(state);
+        Some(Task::Unit(next.number, next.unit, coming))
+    }
+
+    /// Gives the unit that is read next what it needs.
+    fn set_front(&self, state: &State<T>) {
+        if let Some(next) = state.ahead.front().filter(|next| next.is_remote()) {
+            self.room.set_front(next.number);
+        }
+    }
+
+    fn pull(&self, number: u64) -> Option<(Entry<T>, Option<Ahead<T>>)> {
         let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
         let next = catch_unwind(AssertUnwindSafe(|| input.next()));
         match next.unwrap_or_else(|panic| Some(Err(internal(panic.as_ref())))) {
@@ -305,18 +329,20 @@ impl<T: Clone> Shared<T> {
             Some(Err(error)) => Some((Entry::Error(error), None)),
             Some(Ok(unit)) => {
                 let slot = Slot { tag: unit.tag.clone(), chunks: VecDeque::new(), first: 0, is_complete: false };
-                Some((Entry::Unit(slot), Some(unit)))
+                let ahead = Ahead::new(number, unit, &self.options.limits, &self.options.store, &self.room);
+                Some((Entry::Unit(slot), Some(ahead)))
             }
         }
     }
 
-    fn read_unit(&self, number: u64, unit: &Unit<T>, scratch: &mut Scratch) {
+    fn read_unit(&self, number: u64, unit: &Unit<T>, mut coming: Coming, scratch: &mut Scratch) {
         let mut batch = Batch::new();
         let mut bytes = 0;
-        for package in &unit.packages {
+        let Options { limits, store, .. } = &self.options;
+        for (index, package) in unit.packages.iter().enumerate() {
             let source: Arc<str> = package.source().into();
             let read = catch_unwind(AssertUnwindSafe(|| {
-                package::read(package, &self.options.limits, scratch, &mut |files| {
+                let sink: package::Sink<'_> = &mut |files| {
                     bytes += files.as_ref().map_or(0, Files::num_bytes);
                     batch.push((Arc::clone(&source), files));
                     if batch.len() >= BATCH_ARTICLES || bytes >= BATCH_BYTES {
@@ -324,7 +350,11 @@ impl<T: Clone> Shared<T> {
                         self.submit(number, std::mem::take(&mut batch));
                     }
                     if self.lock().is_stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                });
+                };
+                match coming.of(index, package) {
+                    Some(fetched) => package::read_fetched(package, fetched, limits, store, scratch, sink),
+                    None => package::read(package, limits, scratch, sink),
+                }
             }));
             if let Err(panic) = read {
                 *scratch = Scratch::default();
@@ -425,3 +455,6 @@ fn internal(panic: &(dyn std::any::Any + Send)) -> Error {
     let detail = format!("a defect of this library, please report it: {}", message.unwrap_or("panicked"));
     Error::new(Stage::Open, Reason::Internal, detail)
 }
+
+#[cfg(test)]
+mod tests;

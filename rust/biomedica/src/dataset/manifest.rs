@@ -7,8 +7,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::file::Sealed;
 use crate::article::Status;
 use crate::error::{Error, Reason, Result, Stage};
+use crate::image::Format;
 use crate::jats::Subset;
 
 /// The record of a dataset.
@@ -80,6 +82,30 @@ impl Counts {
         }
     }
 
+    /// Takes the counts of something out that is among them.
+    pub fn subtract(&mut self, other: &Self) {
+        let less = |sum: &mut u64, n: u64| *sum = sum.saturating_sub(n);
+        let Self { packages, input_bytes, articles, figures, pairs, failures, subsets, statuses, reasons } = other;
+        less(&mut self.packages, *packages);
+        less(&mut self.input_bytes, *input_bytes);
+        less(&mut self.articles, *articles);
+        less(&mut self.figures, *figures);
+        less(&mut self.pairs, *pairs);
+        less(&mut self.failures, *failures);
+        for (name, counts) in subsets {
+            let sum = self.subsets.entry(name.clone()).or_default();
+            less(&mut sum.articles, counts.articles);
+            less(&mut sum.figures, counts.figures);
+            less(&mut sum.pairs, counts.pairs);
+        }
+        for (sums, counts) in [(&mut self.statuses, statuses), (&mut self.reasons, reasons)] {
+            for (word, n) in counts {
+                less(sums.entry(word.clone()).or_default(), *n);
+            }
+        }
+        self.reasons.retain(|_, n| *n > 0);
+    }
+
     /// What does not add up, if anything: pairs and skipped figures are all figures, subsets are all articles.
     pub fn contradiction(&self) -> Option<String> {
         let sum = |get: fn(&SubsetCounts) -> u64| self.subsets.values().map(get).sum::<u64>();
@@ -121,8 +147,6 @@ pub struct PartRecord {
     pub inputs: String,
     /// Digest of the options, in hex.
     pub options: String,
-    /// How many of its failures are of finding packages: the first rows of its table.
-    pub walk_failures: u64,
     /// What is in it.
     pub counts: Counts,
     /// Its files: the tables, then the shards.
@@ -150,6 +174,9 @@ pub struct PartEntry {
     pub shards: u64,
     /// Size of all its files.
     pub num_bytes: u64,
+    /// What of it the tombstones take out; nothing unless it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<Counts>,
 }
 
 /// `dataset.json`.
@@ -161,10 +188,34 @@ pub struct DatasetRecord {
     pub complete: bool,
     /// The options that its bytes depend on.
     pub options: Map<String, Value>,
-    /// Sums over all parts.
+    /// Sums over all parts, without what the tombstones take out.
     pub counts: Counts,
     /// Its parts by number.
     pub parts: Vec<PartEntry>,
+    /// How often it was updated or compacted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u32,
+    /// The articles that parts hold and the dataset has no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tombstones: Option<FileRecord>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl FileRecord {
+    /// That of a finished file.
+    pub(super) fn new(path: &str, sealed: &Sealed, rows: u64, format: Option<Format>) -> Self {
+        Self {
+            path: path.to_owned(),
+            num_bytes: sealed.num_bytes,
+            sha256: sealed.sha256.clone(),
+            rows,
+            image_format: format.map(|format| format.as_str().to_owned()),
+        }
+    }
 }
 
 impl PartRecord {
@@ -191,6 +242,7 @@ impl PartRecord {
             failures,
             shards: self.files.iter().filter(|f| f.path.starts_with("shards/")).count() as u64,
             num_bytes: self.files.iter().map(|f| f.num_bytes).sum(),
+            dropped: None,
         }
     }
 }
@@ -222,6 +274,19 @@ mod tests {
         counts.figures = 2;
         counts.statuses.insert("ok".into(), 1);
         insta::assert_snapshot!(counts.contradiction().unwrap_or_default(), @"1 figures by status, but 2 figures");
+    }
+
+    #[test]
+    fn what_was_added_can_be_taken_out() {
+        let mut some = Counts { figures: 3, pairs: 1, failures: 2, ..Counts::new() };
+        some.reasons.insert("corrupt".into(), 2);
+        some.subsets.insert("other".into(), SubsetCounts { articles: 1, figures: 3, pairs: 1 });
+        let mut sum = some.clone();
+        sum.add(&some);
+        sum.subtract(&some);
+        assert_eq!(sum, some);
+        sum.subtract(&some);
+        assert_eq!(sum, Counts::new());
     }
 
     #[test]

@@ -1,22 +1,20 @@
 //! One part in the making: its shards and tables under temporary names, until all of it can be published.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::file::{Output, Sealed, at};
-use super::manifest::{Counts, FileRecord, PartRecord};
+use super::manifest::{Counts, PartRecord};
 use super::place::Place;
 use super::plan::PartPlan;
+use super::shards::{Sample, Shards};
 use super::table::TableFile;
 use crate::article::{Article, Chunk, Failure, Figure, Status};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::Format;
-use crate::jats::Subset;
 use crate::package::Package;
-use crate::shard::Tar;
-use crate::tables::{Articles, Failures, FigureRow, Figures, Packages, Pointer, write_json};
+use crate::tables::{Articles, Failures, FigureRow, Figures, PackageRow, Packages, Pointer, write_json};
 
 /// A part that takes chunks, in the order of its packages.
 #[derive(Debug)]
@@ -27,22 +25,11 @@ pub(super) struct Part {
     figures: TableFile<Figures>,
     failures: TableFile<Failures>,
     packages: TableFile<Packages>,
-    /// The shards that still take samples. Each holds one image format: Hugging Face `datasets` refuses a tar whose
-    /// first samples have members of different names, and takes every later sample to have the first one's.
-    open: BTreeMap<(Subset, Format), Shard>,
-    shards: BTreeMap<String, (FileRecord, Sealed)>,
-    next_shard: BTreeMap<Subset, u32>,
+    shards: Shards,
     accessions: HashSet<String>,
     /// The sources from which anything came.
     heard_of: BTreeSet<String>,
     counts: Counts,
-}
-
-#[derive(Debug)]
-struct Shard {
-    path: Arc<str>,
-    tar: Tar<Output>,
-    samples: u64,
 }
 
 impl Part {
@@ -55,9 +42,7 @@ impl Part {
             figures: TableFile::create(place, format!("figures/{stem}.parquet"))?,
             failures: TableFile::create(place, format!("failures/{stem}.parquet"))?,
             packages: TableFile::create(place, format!("packages/{stem}.parquet"))?,
-            open: BTreeMap::new(),
-            shards: BTreeMap::new(),
-            next_shard: BTreeMap::new(),
+            shards: Shards::new(place, plan.number),
             accessions: HashSet::new(),
             heard_of: BTreeSet::new(),
             counts,
@@ -65,9 +50,11 @@ impl Part {
         };
         let plan = Arc::clone(&part.plan);
         for package in &plan.packages {
-            part.packages.push(package)?;
+            part.packages.push(PackageRow::Found(package))?;
         }
         for failure in &plan.failures {
+            // Known when the sources are walked again, or an update would tell of it again.
+            part.packages.push(PackageRow::Failed(&failure.error))?;
             part.failure(failure)?;
         }
         Ok(part)
@@ -92,8 +79,7 @@ impl Part {
 
     /// Bytes of samples and finished tables written so far.
     pub(super) fn num_bytes(&self) -> u64 {
-        let open: u64 = self.open.values().map(|shard| shard.tar.position()).sum();
-        open + self.shards.values().map(|(record, _)| record.num_bytes).sum::<u64>()
+        self.shards.num_bytes()
     }
 
     pub(super) fn add(&mut self, chunk: &Chunk) -> Result<()> {
@@ -141,53 +127,22 @@ impl Part {
         Ok(())
     }
 
-    /// Writes a pair into the open shard of its kind and says where its image lies.
+    /// Writes a pair into a shard and says where its image lies.
     fn sample(&mut self, article: &Article, figure: &Figure, pair: Pair<'_>, json: &[u8]) -> Result<Pointer> {
-        let key = (article.jats.license.subset(), pair.format);
-        let mut shard = match self.open.remove(&key) {
-            Some(shard) => shard,
-            None => self.open_shard(key.0)?,
+        let sample = Sample {
+            subset: article.jats.license.subset(),
+            format: pair.format,
+            id: &figure.image_id,
+            image: pair.bytes,
+            caption: pair.caption.as_bytes(),
         };
-        let id = &figure.image_id;
-        let name = format!("{id}.{}", pair.format.extension());
-        let pointer = Pointer {
-            shard: Arc::clone(&shard.path),
-            offset: shard.tar.next_offset(&name),
-            length: pair.bytes.len() as u64,
-        };
-        let mut object = vec![b'{'];
-        write_json::<Figures>(&mut object, FigureRow { article, figure, pointer: Some(&pointer) }, |_| true)?;
-        object.extend_from_slice(json);
-        object.push(b'}');
-        let members =
-            [(name, pair.bytes), (format!("{id}.txt"), pair.caption.as_bytes()), (format!("{id}.json"), &object)];
-        for (name, bytes) in members {
-            at(&self.place.path(&shard.path), shard.tar.append(&name, bytes))?;
-        }
-        shard.samples += 1;
-        if shard.samples >= self.place.options().samples_per_shard as u64 {
-            // Wait, lest small shards be finished faster than the disk takes them.
-            self.seal_shard(key.1, shard)?.wait()?;
-        } else {
-            self.open.insert(key, shard);
-        }
-        Ok(pointer)
-    }
-
-    fn open_shard(&mut self, subset: Subset) -> Result<Shard> {
-        let number = self.next_shard.entry(subset).or_default();
-        let path = format!("shards/{subset}/{}-{number:04}.tar", PartRecord::stem(self.plan.number));
-        *number += 1;
-        let tar = Tar::new(self.place.root().output(&path)?);
-        Ok(Shard { path: path.into(), tar, samples: 0 })
-    }
-
-    fn seal_shard(&mut self, format: Format, shard: Shard) -> Result<&mut Sealed> {
-        let path = shard.path.to_string();
-        let sealed = at(&self.place.path(&path), shard.tar.finish())?.seal()?;
-        let record = record(&path, &sealed, shard.samples, Some(format));
-        let (_, sealed) = self.shards.entry(path).insert_entry((record, sealed)).into_mut();
-        Ok(sealed)
+        self.shards.add(&sample, |pointer| {
+            let mut object = vec![b'{'];
+            write_json::<Figures>(&mut object, FigureRow { article, figure, pointer: Some(pointer) }, |_| true)?;
+            object.extend_from_slice(json);
+            object.push(b'}');
+            Ok(object)
+        })
     }
 
     fn failure(&mut self, failure: &Failure) -> Result<()> {
@@ -223,15 +178,12 @@ impl Part {
             let error = Error::new(Stage::Open, Reason::Internal, detail).in_source(package);
             self.failure(&Failure { accession: None, error })?;
         }
-        for ((_, format), shard) in std::mem::take(&mut self.open) {
-            self.seal_shard(format, shard)?;
-        }
         if let Some(wrong) = self.counts.contradiction() {
             return Err(Error::new(Stage::Write, Reason::Internal, format!("part {}: {wrong}", self.plan.number)));
         }
         let mut files =
             vec![self.articles.finish()?, self.figures.finish()?, self.failures.finish()?, self.packages.finish()?];
-        files.extend(self.shards.into_values());
+        files.extend(self.shards.finish()?);
         // Nothing that is there goes before all that takes its place is on the disk.
         for (_, sealed) in &mut files {
             sealed.wait()?;
@@ -241,7 +193,6 @@ impl Part {
             number: self.plan.number,
             inputs: self.plan.inputs.clone(),
             options: self.place.digest().to_owned(),
-            walk_failures: self.plan.failures.len() as u64,
             counts: self.counts,
             files,
         };
@@ -278,15 +229,5 @@ fn duplicate(article: &Article) -> Failure {
     Failure {
         accession: Some(article.accession.clone()),
         error: Error::new(Stage::Write, Reason::Duplicate, detail).in_source(&article.source),
-    }
-}
-
-pub(super) fn record(path: &str, sealed: &Sealed, rows: u64, format: Option<Format>) -> FileRecord {
-    FileRecord {
-        path: path.to_owned(),
-        num_bytes: sealed.num_bytes,
-        sha256: sealed.sha256.clone(),
-        rows,
-        image_format: format.map(|format| format.as_str().to_owned()),
     }
 }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use super::file::{Sealed, is_temporary};
 use super::lock::{self, Publishing};
-use super::manifest::{FileRecord, PartRecord, to_bytes};
+use super::manifest::{DatasetRecord, FileRecord, PartRecord, to_bytes};
 use super::options::Options;
 use super::root::Root;
+use super::tombstone::TOMBSTONES;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::jats::Subset;
 use crate::pipeline;
@@ -33,6 +34,11 @@ pub(super) fn directories() -> Vec<String> {
     TABLES.into_iter().chain(["parts", "shards"]).map(str::to_owned).chain(shards).collect()
 }
 
+/// The part that a file is of, by its name.
+fn number_of(name: &str) -> Option<u32> {
+    name.split(['.', '-']).next()?.parse().ok()
+}
+
 impl Place {
     /// The dataset at `root`, made with `options` and written by `run`.
     pub fn new(root: &Root, options: &Options, run: Option<String>) -> Self {
@@ -52,7 +58,8 @@ impl Place {
     /// How its packages are read.
     pub(super) fn reading(&self) -> pipeline::Options {
         let Options { threads, limits, rules, .. } = &self.options;
-        pipeline::Options { threads: pipeline::threads(*threads), limits: *limits, rules: rules.clone() }
+        let (rules, store) = (rules.clone(), self.root.stores().clone());
+        pipeline::Options { threads: pipeline::threads(*threads), limits: *limits, rules, store }
     }
 
     /// The digest of its options.
@@ -124,13 +131,42 @@ impl Place {
         Ok(())
     }
 
+    /// Removes the files of parts that a dataset has not, and of tombstones that are not its own.
+    pub(super) fn retain(&self, dataset: &DatasetRecord) -> Result<()> {
+        let live: BTreeSet<u32> = dataset.parts.iter().map(|entry| entry.number).collect();
+        let mut beyond = BTreeSet::new();
+        for directory in directories() {
+            self.root.each_file(&directory, |name| {
+                beyond.extend(number_of(name).filter(|number| !live.contains(number)));
+                Ok(())
+            })?;
+        }
+        let tombstones = dataset.tombstones.as_ref().map(|file| file.path.as_str());
+        let mut others = Vec::new();
+        let listed = self.root.each_file(TOMBSTONES, |name| {
+            others.extend(Some(format!("{TOMBSTONES}/{name}")).filter(|path| Some(path.as_str()) != tombstones));
+            Ok(())
+        });
+        listed.or_else(|error| if error.reason() == Reason::NotFound { Ok(()) } else { Err(error) })?;
+        if beyond.is_empty() && others.is_empty() {
+            return Ok(());
+        }
+        let publishing = self.publishing()?;
+        beyond.into_iter().try_for_each(|number| self.clear(&publishing, number))?;
+        others.iter().try_for_each(|path| self.root.remove(path))
+    }
+
     /// Removes what a killed run left under temporary names. Stores have none.
     pub(super) fn sweep(&self) -> Result<()> {
         if self.root.directory().is_none() {
             return Ok(());
         }
         let directories = directories();
-        directories.iter().map(String::as_str).chain(["."]).try_for_each(|d| self.remove_files(d, is_temporary))
+        directories.iter().map(String::as_str).chain(["."]).try_for_each(|d| self.remove_files(d, is_temporary))?;
+        match self.remove_files(TOMBSTONES, is_temporary) {
+            Err(error) if error.reason() == Reason::NotFound => Ok(()),
+            swept => swept,
+        }
     }
 
     fn remove_files(&self, directory: &str, is_wanted: impl Fn(&str) -> bool) -> Result<()> {

@@ -45,14 +45,20 @@ impl Walked {
         self.ended.load(Ordering::Acquire).then(|| self.packages.load(Ordering::Acquire))
     }
 
-    /// Parts in all; known once the walk has ended.
+    /// Parts of the plan in all; known once the walk has ended.
     pub fn total_parts(&self) -> Option<u64> {
         self.ended.load(Ordering::Acquire).then(|| self.parts.load(Ordering::Acquire))
     }
 
-    /// Packages of parts that were there already.
+    /// Packages that were there already.
     pub fn skipped_packages(&self) -> u64 {
         self.skipped.load(Ordering::Acquire)
+    }
+
+    /// Counts a package that is there already, and in no part of the plan.
+    pub(super) fn pass(&self) {
+        self.packages.fetch_add(1, Ordering::AcqRel);
+        self.skipped.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -106,6 +112,11 @@ where
         Self { packages, part_size: part_size.max(1), is_done, walked: Arc::default(), number: 0, ended: false }
     }
 
+    /// The same, numbered from `first` on. `walked` is shared with whoever leaves packages out before they come here.
+    pub(super) fn after(self, first: u32, walked: Arc<Walked>) -> Self {
+        Self { number: first, walked, ..self }
+    }
+
     /// How far it has walked.
     pub fn walked(&self) -> Arc<Walked> {
         Arc::clone(&self.walked)
@@ -121,6 +132,8 @@ where
                     break;
                 }
                 Some(Ok(package)) => packages.push(package),
+                // A list of packages that broke off: the rest of them is not known, and must not be taken for gone.
+                Some(Err(error)) if error.stage() == Stage::Fetch => return Err(error),
                 Some(Err(error)) => failures.push(Failure { accession: None, error }),
             }
         }

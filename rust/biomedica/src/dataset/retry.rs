@@ -1,118 +1,155 @@
-//! Parts in which something failed that may go well another time: what they were made of, from their own tables.
+//! Parts in which something failed that may go well another time, made anew of what their own tables say.
 
+use std::collections::HashSet;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, RecordBatch, StringArray};
-
-use super::manifest::{DATASET, DatasetRecord, PartRecord};
+use super::manifest::{Counts, DATASET, DatasetRecord, PartRecord};
 use super::options::Options;
 use super::place::Place;
 use super::plan::PartPlan;
 use super::root::Root;
-use super::task::Task;
-use super::write::Writer;
+use super::rows::rows;
+use super::store::Store;
+use super::task::read_part;
 use crate::article::Failure;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::package::{Kind, Package, VersionReason};
 use crate::store::local_path;
 
-/// A part in which something failed that may go well another time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failed {
-    /// The part's number.
-    pub number: u32,
-    /// How many of its failures may heal.
+/// What [`retry`] found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retried {
+    /// Parts with failures that may heal.
+    pub total_parts: u64,
+    /// Those of them that were tried.
+    pub parts: u64,
+    /// Those that became better and were published.
+    pub renewed_parts: u64,
+    /// Failures that may heal, before.
+    pub failures_before: u64,
+    /// And after.
     pub failures: u64,
+    /// Articles that were gained.
+    pub articles: u64,
+    /// Pairs that were gained.
+    pub pairs: u64,
 }
 
-impl Writer {
-    /// Opens the dataset at `root` as it was made. Fails when its extraction was not finished: that must be done first,
-    /// by the command that began it.
-    pub fn reopen(root: &Root) -> Result<Self> {
-        let refuse = |reason, detail: &str| Error::new(Stage::Open, reason, detail).in_source(root.location(""));
-        if root.read(DATASET)?.is_none() {
-            return Err(refuse(Reason::NotFound, "no dataset here: it has no dataset.json"));
-        }
-        let record: DatasetRecord = root.record(DATASET)?;
-        if !record.complete {
-            let detail = "the extraction was not finished; run the same extract command again, which does the rest";
-            return Err(refuse(Reason::Mismatch, detail));
-        }
-        Self::open(root, &Options::from_json(&record.options)?)
+/// Reads the packages again of those parts of the dataset at `root` in which something failed that may go well another
+/// time ([`Error::may_heal`]), and publishes the parts that became better in the place of the old ones: never fewer
+/// articles or pairs, and fewer failures. Parts of which something is dead stay as they are.
+///
+/// Fails when the dataset is not complete or not whole, or when another process writes there. `progress` can stop the
+/// work; the parts that are published stay.
+pub fn retry(
+    root: &Root,
+    threads: Option<usize>,
+    progress: &mut dyn FnMut(&Retried) -> ControlFlow<()>,
+) -> Result<Retried> {
+    let refuse = |reason, detail: &str| Err(Error::new(Stage::Write, reason, detail).in_source(root.location("")));
+    if root.read(DATASET)?.is_none() {
+        return refuse(Reason::NotFound, "no dataset here: it has no dataset.json");
     }
+    let record: DatasetRecord = root.record(DATASET)?;
+    let mut store = Store::open(root, &Options { threads, ..Options::from_json(&record.options)? })?;
+    if !store.is_complete() {
+        return refuse(Reason::Mismatch, "the dataset is not finished or has lost a file; run the same extract first");
+    }
+    let mut done = Retried::default();
+    let mut wanted = Vec::new();
+    for number in store.failed() {
+        let count = passing(&failures(store.place(), number)?);
+        if count > 0 {
+            wanted.push(number);
+            done.failures_before += count;
+        }
+    }
+    done.total_parts = wanted.len() as u64;
+    done.failures = done.failures_before;
+    for number in wanted {
+        let before = store.counts_of(number).cloned().unwrap_or_default();
+        let old = failures(store.place(), number)?;
+        let plan = Arc::new(plan(store.place(), number, &old)?);
+        let part = read_part(store.place(), plan, &mut |_| progress(&done))?;
+        if is_better(part.counts(), &before) {
+            let record = part.publish()?;
+            done.renewed_parts += 1;
+            done.articles += record.counts.articles - before.articles;
+            done.pairs += record.counts.pairs - before.pairs;
+            store.renew(record)?;
+            done.failures -= passing(&old);
+            done.failures += passing(&failures(store.place(), number)?);
+        }
+        done.parts += 1;
+    }
+    Ok(done)
+}
 
-    /// The parts in which something failed that may go well another time.
-    pub fn failed(&self) -> Result<Vec<Failed>> {
-        let mut failed = Vec::new();
-        for number in self.failed_parts() {
-            let failures = failures(self.place(), number)?.iter().filter(|failure| failure.error.may_heal()).count();
-            if failures > 0 {
-                failed.push(Failed { number, failures: failures as u64 });
-            }
-        }
-        Ok(failed)
-    }
+/// A package that went away since must not take its articles with it.
+fn is_better(new: &Counts, old: &Counts) -> bool {
+    new.articles >= old.articles && new.pairs >= old.pairs && new.failures < old.failures
+}
 
-    /// What makes a finished part anew, of the packages that it was made of.
-    pub fn again(&self, number: u32) -> Result<Task> {
-        let place = self.place();
-        let record: PartRecord = place.root().record(&PartRecord::path(number))?;
-        let mut failures = failures(place, number)?;
-        failures.truncate(usize::try_from(record.walk_failures).unwrap_or(usize::MAX));
-        let part = PartPlan::new(number, packages(place, number)?, failures);
-        Ok(Task::again(place, part, record.counts))
+/// How many of them may heal.
+fn passing(failures: &[Failure]) -> u64 {
+    failures.iter().filter(|failure| failure.error.may_heal()).count() as u64
+}
+
+/// What a part was made of.
+fn plan(place: &Place, number: u32, failures: &[Failure]) -> Result<PartPlan> {
+    let mut packages = Vec::new();
+    let mut places = HashSet::new();
+    for batch in rows(place.root(), &path("packages", number), &[])? {
+        let batch = batch?;
+        let (names, fingerprints) = (batch.texts("package")?, batch.texts("fingerprint")?);
+        let (sizes, kinds, reasons) = (batch.longs("num_bytes")?, batch.texts("kind")?, batch.texts("version_reason")?);
+        for row in 0..batch.len() {
+            let (name, Some(fingerprint)) = (names.get(row), fingerprints.get(row)) else {
+                // The walk failed here.
+                places.insert(names.get(row).map(str::to_owned));
+                continue;
+            };
+            let num_bytes = sizes.get::<u64>(row).unwrap_or(0);
+            let kind = kinds.get(row).and_then(Kind::of_word).ok_or_else(|| batch.wrong("a kind that is not known"))?;
+            packages.push(measured(Package {
+                path: PathBuf::from(name.unwrap_or_default()),
+                kind,
+                num_bytes,
+                etag: (fingerprint != num_bytes.to_string()).then(|| fingerprint.to_owned()),
+                version_reason: reasons.get(row).and_then(VersionReason::of_word),
+            }));
+        }
     }
+    let of_walk = |failure: &&Failure| places.contains(&failure.error.source().map(str::to_owned));
+    Ok(PartPlan::new(number, packages, failures.iter().filter(of_walk).cloned().collect()))
 }
 
 fn failures(place: &Place, number: u32) -> Result<Vec<Failure>> {
-    let mut rows = Vec::new();
-    read(place, "failures", number, |batch| {
-        let text = |name| batch.column_by_name(name)?.as_string_opt::<i32>();
-        let columns = (text("source")?, text("article_accession_id")?, text("member")?);
-        let (stages, reasons, details) = (text("stage")?, text("reason")?, text("detail")?);
-        for row in 0..batch.num_rows() {
-            let (stage, reason) = (Stage::of_word(stages.value(row))?, Reason::of_word(reasons.value(row))?);
-            let mut error = Error::new(stage, reason, details.value(row));
-            if let Some(source) = value(columns.0, row) {
+    let mut failures = Vec::new();
+    for batch in rows(place.root(), &path("failures", number), &[])? {
+        let batch = batch?;
+        let (sources, accessions) = (batch.texts("source")?, batch.texts("article_accession_id")?);
+        let (members, details) = (batch.texts("member")?, batch.texts("detail")?);
+        let (stages, reasons) = (batch.texts("stage")?, batch.texts("reason")?);
+        for row in 0..batch.len() {
+            let stage = stages.get(row).and_then(Stage::of_word);
+            let reason = reasons.get(row).and_then(Reason::of_word);
+            let (stage, reason) =
+                stage.zip(reason).ok_or_else(|| batch.wrong("a stage or reason that is not known"))?;
+            let mut error = Error::new(stage, reason, details.get(row).unwrap_or_default());
+            if let Some(source) = sources.get(row) {
                 error = error.in_source(source);
             }
-            if let Some(member) = value(columns.2, row) {
+            if let Some(member) = members.get(row) {
                 error = error.in_member(member);
             }
-            rows.push(Failure { accession: value(columns.1, row).map(str::to_owned), error });
+            failures.push(Failure { accession: accessions.get(row).map(str::to_owned), error });
         }
-        Some(())
-    })?;
-    Ok(rows)
-}
-
-fn packages(place: &Place, number: u32) -> Result<Vec<Package>> {
-    let mut rows = Vec::new();
-    read(place, "packages", number, |batch| {
-        let text = |name| batch.column_by_name(name)?.as_string_opt::<i32>();
-        let (names, fingerprints, kinds) = (text("package")?, text("fingerprint")?, text("kind")?);
-        let (sizes, reasons) = (batch.column_by_name("num_bytes")?, text("version_reason")?);
-        let sizes = sizes.as_primitive_opt::<Int64Type>()?;
-        for row in 0..batch.num_rows() {
-            let num_bytes = u64::try_from(sizes.value(row)).ok()?;
-            let fingerprint = fingerprints.value(row);
-            let etag = (fingerprint != num_bytes.to_string()).then(|| fingerprint.to_owned());
-            let version_reason = value(reasons, row).map(|word| VersionReason::of_word(word).ok_or(())).transpose();
-            let package = Package {
-                path: PathBuf::from(names.value(row)),
-                kind: Kind::of_word(kinds.value(row))?,
-                num_bytes,
-                etag,
-                version_reason: version_reason.ok()?,
-            };
-            rows.push(measured(package));
-        }
-        Some(())
-    })?;
-    Ok(rows)
+    }
+    Ok(failures)
 }
 
 /// The package with the size that it has now: one that could not be looked at had none.
@@ -125,22 +162,6 @@ fn measured(package: Package) -> Package {
     }
 }
 
-fn value(column: &StringArray, row: usize) -> Option<&str> {
-    column.is_valid(row).then(|| column.value(row))
-}
-
-/// Calls `take` with the batches of a part's table; it gives none where a column is missing or has a value that cannot be.
-fn read(place: &Place, table: &str, number: u32, mut take: impl FnMut(&RecordBatch) -> Option<()>) -> Result<()> {
-    let path = format!("{table}/{}.parquet", PartRecord::stem(number));
-    let damaged = |detail: String| {
-        let error = Error::new(Stage::Open, Reason::Corrupt, format!("not a table of a dataset: {detail}"));
-        error.in_source(place.root().location(&path))
-    };
-    let batches = place.root().table(&path)?.build().map_err(|error| damaged(error.to_string()))?;
-    for batch in batches {
-        let batch = batch.map_err(|error| damaged(error.to_string()))?;
-        take(&batch)
-            .ok_or_else(|| damaged("a column is missing or has a value that this version does not know".into()))?;
-    }
-    Ok(())
+fn path(table: &str, number: u32) -> String {
+    format!("{table}/{}.parquet", PartRecord::stem(number))
 }

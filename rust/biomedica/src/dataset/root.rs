@@ -20,13 +20,17 @@ const AT_ONCE: usize = 32;
 
 /// A directory, or a prefix of a store. Paths within it are relative and have `/`.
 #[derive(Debug, Clone)]
-pub struct Root(Kind);
+pub struct Root {
+    kind: Kind,
+    /// How stores are spoken to: the one that it is in, and those that packages are read from.
+    stores: StoreOptions,
+}
 
 #[derive(Debug, Clone)]
 enum Kind {
     Directory(PathBuf),
     /// Without a slash at its end.
-    Prefix(String, StoreOptions),
+    Prefix(String),
 }
 
 impl Root {
@@ -34,37 +38,40 @@ impl Root {
     pub fn new(location: impl AsRef<Path>, options: &StoreOptions) -> Self {
         // A path need not be UTF-8; a URL is.
         let path = location.as_ref();
-        match path.to_str().map(|text| (text, store::local_path(text))) {
-            Some((url, None)) => Self(Kind::Prefix(url.trim_end_matches('/').to_owned(), options.clone())),
-            Some((_, Some(path))) => Self(Kind::Directory(path.into())),
-            None => Self(Kind::Directory(path.into())),
-        }
+        let kind = match path.to_str().map(|text| (text, store::local_path(text))) {
+            Some((url, None)) => Kind::Prefix(url.trim_end_matches('/').to_owned()),
+            Some((_, Some(path))) => Kind::Directory(path.into()),
+            None => Kind::Directory(path.into()),
+        };
+        Self { kind, stores: options.clone() }
     }
 
     /// The path or URL of a file in it; of itself when `relative` is empty.
     pub(crate) fn location(&self, relative: &str) -> String {
-        match &self.0 {
+        match &self.kind {
             Kind::Directory(root) if relative.is_empty() => root.to_string_lossy().into_owned(),
             Kind::Directory(root) => root.join(relative).to_string_lossy().into_owned(),
-            Kind::Prefix(root, _) if relative.is_empty() => root.clone(),
-            Kind::Prefix(root, _) => format!("{root}/{relative}"),
+            Kind::Prefix(root) if relative.is_empty() => root.clone(),
+            Kind::Prefix(root) => format!("{root}/{relative}"),
         }
     }
 
     /// The directory, when it is one.
     pub(super) fn directory(&self) -> Option<&Path> {
-        match &self.0 {
+        match &self.kind {
             Kind::Directory(root) => Some(root),
-            Kind::Prefix(..) => None,
+            Kind::Prefix(_) => None,
         }
     }
 
     /// How a store is spoken to, when it is in one.
     pub(super) fn options(&self) -> Option<&StoreOptions> {
-        match &self.0 {
-            Kind::Directory(_) => None,
-            Kind::Prefix(_, options) => Some(options),
-        }
+        matches!(self.kind, Kind::Prefix(_)).then_some(&self.stores)
+    }
+
+    /// How stores are spoken to, wherever it is.
+    pub(super) fn stores(&self) -> &StoreOptions {
+        &self.stores
     }
 
     /// Makes a directory. Stores have none.
@@ -76,17 +83,18 @@ impl Root {
 
     /// A file that is to be written there.
     pub(super) fn output(&self, relative: &str) -> Result<Output> {
-        match &self.0 {
+        match &self.kind {
             Kind::Directory(root) => Output::create(&root.join(relative)),
-            Kind::Prefix(_, options) => Output::upload(Upload::new(&self.location(relative), options)?),
+            Kind::Prefix(_) => Output::upload(Upload::new(&self.location(relative), &self.stores)?),
         }
     }
 
     /// Writes a whole small file at once, in the place of one that may be there.
     pub(super) fn replace(&self, relative: &str, bytes: Vec<u8>) -> Result<()> {
-        match &self.0 {
+        match &self.kind {
             Kind::Directory(root) => file::replace(&root.join(relative), &bytes),
-            Kind::Prefix(_, options) => {
+            Kind::Prefix(_) => {
+                let options = &self.stores;
                 let location = self.location(relative);
                 at(Path::new(&location), step())?;
                 store::put(&location, bytes.into(), options)
@@ -96,9 +104,10 @@ impl Root {
 
     /// Removes a file; one that is not there is fine.
     pub(super) fn remove(&self, relative: &str) -> Result<()> {
-        match &self.0 {
+        match &self.kind {
             Kind::Directory(root) => file::remove(&root.join(relative)),
-            Kind::Prefix(_, options) => {
+            Kind::Prefix(_) => {
+                let options = &self.stores;
                 let location = self.location(relative);
                 at(Path::new(&location), step())?;
                 store::delete(&location, options)
@@ -127,13 +136,13 @@ impl Root {
 
     /// All of a small file; none when it is not there.
     pub(crate) fn read(&self, relative: &str) -> Result<Option<Bytes>> {
-        let read = match &self.0 {
+        let read = match &self.kind {
             Kind::Directory(root) => {
                 let path = root.join(relative);
                 at(&path, fs::read(&path)).map(Bytes::from)
             }
-            Kind::Prefix(_, options) => store::fetch(&self.location(relative), options, MAX_RECORD)
-                .and_then(|pending| pending.wait(&options.stop))
+            Kind::Prefix(_) => store::fetch(&self.location(relative), &self.stores, MAX_RECORD)
+                .and_then(|pending| pending.wait(&self.stores.stop))
                 .map(|fetched| fetched.bytes),
         };
         match read {
@@ -191,7 +200,7 @@ impl Root {
 
     /// Calls `f` with the name of every file in a directory, and of every directory where it is on disk.
     pub(super) fn each_file(&self, directory: &str, mut f: impl FnMut(&str) -> Result<()>) -> Result<()> {
-        match &self.0 {
+        match &self.kind {
             Kind::Directory(root) => {
                 let directory = root.join(directory);
                 for entry in at(&directory, fs::read_dir(&directory))? {
@@ -200,7 +209,8 @@ impl Root {
                     }
                 }
             }
-            Kind::Prefix(_, options) => {
+            Kind::Prefix(_) => {
+                let options = &self.stores;
                 let prefix = format!("{}/", self.location(directory));
                 for entry in store::list(&prefix, options)? {
                     let entry = entry.map_err(|error| error.in_stage(Stage::Write))?;
@@ -215,7 +225,8 @@ impl Root {
 
     /// Calls `f` with the first segment of every path below it.
     pub(super) fn each_name(&self, mut f: impl FnMut(&str) -> Result<()>) -> Result<()> {
-        let Kind::Prefix(root, options) = &self.0 else { return self.each_file("", f) };
+        let Kind::Prefix(root) = &self.kind else { return self.each_file("", f) };
+        let options = &self.stores;
         let prefix = format!("{root}/");
         for entry in store::list(root, options)? {
             let entry = entry.map_err(|error| error.in_stage(Stage::Write))?;
@@ -227,12 +238,12 @@ impl Root {
 
     /// A way to look up the sizes of files: on disk one by one, in a store all at once.
     pub(super) fn sizes(&self) -> Result<Sizes<'_>> {
-        match &self.0 {
+        match &self.kind {
             Kind::Directory(root) => Ok(Sizes::Directory(root)),
-            Kind::Prefix(root, options) => {
+            Kind::Prefix(root) => {
                 let prefix = format!("{root}/");
                 let mut sizes = HashMap::new();
-                for entry in store::list(root, options)? {
+                for entry in store::list(root, &self.stores)? {
                     let entry = entry.map_err(|error| error.in_stage(Stage::Write))?;
                     if let Some(relative) = entry.location.strip_prefix(&prefix) {
                         sizes.insert(relative.to_owned(), entry.num_bytes);

@@ -1,13 +1,17 @@
 //! A dataset that is being written: who may write, what is done, what is left over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::changes::Known;
 use super::file::is_temporary;
 use super::lock::{LOCK, Lock, PUBLISH};
 use super::manifest::{Counts, DATASET, DatasetRecord, PartEntry, PartRecord, to_bytes};
 use super::options::{FORMAT, Options};
 use super::place::{Place, directories};
 use super::root::Root;
+use super::tombstone::Tombstones;
+use super::update::Update;
 use crate::error::{Reason, Result};
 
 /// A dataset, open for one run. It keeps the record; its parts may be written by others.
@@ -17,14 +21,16 @@ pub(super) struct Store {
     parts: BTreeMap<u32, Done>,
     counts: Counts,
     lock: Lock,
+    /// Of a dataset that was complete: what the run changes of it, all at once at its end.
+    update: Option<Update>,
 }
 
 /// What is remembered of a finished part.
 #[derive(Debug)]
-struct Done {
+pub(super) struct Done {
     inputs: String,
     counts: Counts,
-    entry: PartEntry,
+    pub(super) entry: PartEntry,
 }
 
 impl Done {
@@ -42,16 +48,19 @@ impl Store {
         root.make("")?;
         let lock = Lock::take(root)?;
         let place = Place::new(root, options, lock.run().map(str::to_owned));
-        let is_fresh = place.check()?;
-        let mut store = Self { place, parts: BTreeMap::new(), counts: Counts::new(), lock };
+        let before = place.check()?;
+        let mut store = Self { place, parts: BTreeMap::new(), counts: Counts::new(), lock, update: None };
         for directory in directories() {
             root.make(&directory)?;
         }
-        if is_fresh {
-            store.write_record(false)?;
+        if before.is_none() {
+            store.write_record(&DatasetRecord { complete: false, ..store.to_record() })?;
         }
         store.place.sweep()?;
         store.parts = store.place.parts()?.into_iter().map(|record| (record.number, Done::new(record))).collect();
+        if let Some(before) = before {
+            store.update = Update::of(&store.place, before, &mut store.parts)?;
+        }
         store.count();
         Ok(store)
     }
@@ -61,9 +70,10 @@ impl Store {
         &self.place
     }
 
-    /// The numbers of the finished parts in which something failed.
+    /// The parts in which something failed and nothing is dead.
     pub(super) fn failed(&self) -> Vec<u32> {
-        self.parts.iter().filter(|(_, done)| done.counts.failures > 0).map(|(number, _)| *number).collect()
+        let is_failed = |done: &Done| done.counts.failures > 0 && done.entry.dropped.is_none();
+        self.parts.iter().filter(|(_, done)| is_failed(done)).map(|(number, _)| *number).collect()
     }
 
     /// The inputs of every finished part: what a plan must know to leave parts out.
@@ -71,7 +81,16 @@ impl Store {
         self.parts.iter().map(|(number, done)| (*number, done.inputs.clone())).collect()
     }
 
-    /// Sums over all finished parts.
+    /// The number of the first part that is to be made, and the packages that need not be in it.
+    pub(super) fn known(&self, is_whole: bool) -> (u32, Option<Arc<Known>>) {
+        let Some(update) = &self.update else { return (0, None) };
+        if !is_whole {
+            update.known().is_partial();
+        }
+        (update.first(), Some(Arc::clone(update.known())))
+    }
+
+    /// Sums over all finished parts, without what is dead.
     pub(super) fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -79,6 +98,7 @@ impl Store {
     fn count(&mut self) {
         self.counts = Counts::new();
         self.parts.values().for_each(|done| self.counts.add(&done.counts));
+        self.parts.values().filter_map(|done| done.entry.dropped.as_ref()).for_each(|n| self.counts.subtract(n));
     }
 
     /// Sizes of all finished parts.
@@ -98,45 +118,104 @@ impl Store {
         self.forget(record.number);
         self.counts.add(&record.counts);
         self.parts.insert(record.number, Done::new(record));
-        self.write_record(false)
-    }
-
-    /// Ends a run that went over all `total` parts: parts beyond them are of packages that are no more.
-    pub(super) fn complete(&mut self, total: u64) -> Result<()> {
-        let beyond: Vec<u32> = self.parts.keys().copied().filter(|&number| u64::from(number) >= total).collect();
-        if !beyond.is_empty() {
-            let publishing = self.place.publishing()?;
-            for number in beyond {
-                self.forget(number);
-                self.place.clear(&publishing, number)?;
-            }
+        if self.update.is_some() {
+            return Ok(());
         }
-        self.write_record(true)
+        self.write_record(&DatasetRecord { complete: false, ..self.to_record() })
     }
 
-    fn write_record(&self, complete: bool) -> Result<()> {
-        let record = DatasetRecord {
+    /// Ends a run that went over all its `total` parts: others are left over from runs with other packages.
+    pub(super) fn complete(&mut self, total: u64) -> Result<()> {
+        let update = self.update.take();
+        let (first, file) = update.as_ref().map_or((0, None), |update| (update.first(), update.file()));
+        let is_live = |number: u32| match &update {
+            Some(update) if number < first => update.has(number),
+            _ => u64::from(number) < u64::from(first) + total,
+        };
+        self.parts.retain(|&number, _| is_live(number));
+        self.count();
+        let mut record = DatasetRecord { tombstones: file, ..self.to_record() };
+        if let Some(mut update) = update {
+            if !update.changes(&self.parts) {
+                return self.place.retain(&record);
+            }
+            update.bury(&self.place, &mut self.parts)?;
+            record = self.next(update)?;
+        }
+        self.write_record(&record)?;
+        self.place.retain(&record)
+    }
+
+    /// The record of the dataset's next generation.
+    fn next(&mut self, update: Update) -> Result<DatasetRecord> {
+        self.count();
+        let (generation, tombstones) = update.seal(&self.place, &self.parts)?;
+        Ok(DatasetRecord { generation, tombstones, ..self.to_record() })
+    }
+
+    /// Whether the dataset was complete and whole when it was opened.
+    pub(super) fn is_complete(&self) -> bool {
+        self.update.as_ref().is_some_and(Update::is_whole)
+    }
+
+    /// What is in a part, dead or alive.
+    pub(super) fn counts_of(&self, part: u32) -> Option<&Counts> {
+        self.parts.get(&part).map(|done| &done.counts)
+    }
+
+    /// What is dead in parts of the dataset as it was when it was opened.
+    pub(super) fn tombstones(&self) -> Option<&Tombstones> {
+        self.update.as_ref().map(Update::tombstones)
+    }
+
+    /// Takes in a part of a complete dataset that was made anew in its own place.
+    pub(super) fn renew(&mut self, record: PartRecord) -> Result<()> {
+        self.forget(record.number);
+        self.parts.insert(record.number, Done::new(record));
+        self.count();
+        let (generation, tombstones) = self.update.as_ref().map_or((0, None), |u| (u.generation(), u.file()));
+        self.write_record(&DatasetRecord { generation, tombstones, ..self.to_record() })
+    }
+
+    /// Puts parts in the place of others, all at once.
+    pub(super) fn replace(&mut self, made: Vec<PartRecord>, old: &BTreeSet<u32>) -> Result<()> {
+        let Some(update) = self.update.take() else { return Ok(()) };
+        self.parts.retain(|&number, _| update.has(number) && !old.contains(&number));
+        self.parts.extend(made.into_iter().map(|record| (record.number, Done::new(record))));
+        let record = self.next(update)?;
+        self.write_record(&record)?;
+        self.place.retain(&record)
+    }
+
+    fn to_record(&self) -> DatasetRecord {
+        DatasetRecord {
             format: FORMAT,
-            complete,
+            complete: true,
             options: self.place.options().to_json(),
             counts: self.counts.clone(),
             parts: self.parts.values().map(|done| done.entry.clone()).collect(),
-        };
+            generation: 0,
+            tombstones: None,
+        }
+    }
+
+    fn write_record(&self, record: &DatasetRecord) -> Result<()> {
         self.lock.check()?;
-        self.place.root().replace(DATASET, to_bytes(&record)?)
+        self.place.root().replace(DATASET, to_bytes(record)?)
     }
 }
 
 impl Place {
-    /// Whether there is nothing yet. Fails when there is anything but a dataset of these options.
-    pub(super) fn check(&self) -> Result<bool> {
-        let is_fresh = self.root().read(DATASET)?.is_none();
-        if is_fresh {
+    /// The record of the dataset that is there; none when there is nothing. Fails when there is anything but a dataset of
+    /// these options.
+    pub(super) fn check(&self) -> Result<Option<DatasetRecord>> {
+        if self.root().read(DATASET)?.is_none() {
             self.check_empty()?;
-        } else {
-            self.check_options(&self.root().record(DATASET)?)?;
+            return Ok(None);
         }
-        Ok(is_fresh)
+        let record = self.root().record(DATASET)?;
+        self.check_options(&record)?;
+        Ok(Some(record))
     }
 
     /// A directory that holds anything but what a run killed in its first moments leaves is not ours to fill.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
@@ -11,7 +12,6 @@ use parquet::schema::types::ColumnPath;
 
 use super::file::{Output, Sealed};
 use super::manifest::FileRecord;
-use super::part::record;
 use super::place::Place;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::tables::{Builder, Table};
@@ -53,6 +53,12 @@ impl<T: Table> TableFile<T> {
         Ok(())
     }
 
+    /// Adds rows as another file of this table has them.
+    pub(super) fn extend(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.rows += rows.num_rows() as u64;
+        self.writer.write(rows).map_err(|e| error(&e, &self.writer.inner().location()))
+    }
+
     fn write(&mut self) -> Result<()> {
         let batch = self.builder.finish()?;
         self.writer.write(&batch).map_err(|e| error(&e, &self.writer.inner().location()))
@@ -63,7 +69,7 @@ impl<T: Table> TableFile<T> {
         self.write()?;
         let own = self.writer.inner().location();
         let sealed = self.writer.into_inner().map_err(|e| error(&e, &own))?.seal()?;
-        Ok((record(&self.path, &sealed, self.rows, None), sealed))
+        Ok((FileRecord::new(&self.path, &sealed, self.rows, None), sealed))
     }
 }
 

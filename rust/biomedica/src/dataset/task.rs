@@ -24,20 +24,12 @@ pub struct Task {
     options: Options,
     run: Option<String>,
     part: PartPlan,
-    /// What the part that is there has; it is replaced only by one that has more.
-    there: Option<Counts>,
 }
 
 impl Task {
     /// What whoever makes `part` of the dataset at `place` must know.
     pub fn new(place: &Place, part: Arc<PartPlan>) -> Self {
-        let run = place.run().map(str::to_owned);
-        Self { options: place.options().clone(), run, part: Arc::unwrap_or_clone(part), there: None }
-    }
-
-    /// The same for a part that is there, has `counts`, and may get better.
-    pub(super) fn again(place: &Place, part: PartPlan, counts: Counts) -> Self {
-        Self { there: Some(counts), ..Self::new(place, Arc::new(part)) }
+        Self { options: place.options().clone(), run: place.run().map(str::to_owned), part: Arc::unwrap_or_clone(part) }
     }
 
     /// The part.
@@ -45,22 +37,15 @@ impl Task {
         &self.part
     }
 
-    /// Makes the part in the dataset at `root`, with `threads`; see [`write_part`]. None when the part stays as it was,
-    /// because it would have become no better.
+    /// Makes the part in the dataset at `root`, with `threads`; see [`write_part`].
     pub fn run(
         self,
         root: &Root,
         threads: Option<usize>,
         progress: &mut dyn FnMut(&Counts) -> ControlFlow<()>,
-    ) -> Result<Option<PartRecord>> {
+    ) -> Result<PartRecord> {
         let options = Options { threads, ..self.options };
-        let place = Place::new(root, &options, self.run);
-        let part = read_part(&place, Arc::new(self.part), progress)?;
-        let is_better = |there: &Counts| {
-            let new = part.counts();
-            new.articles >= there.articles && new.pairs >= there.pairs && new.failures < there.failures
-        };
-        if self.there.as_ref().is_some_and(|there| !is_better(there)) { Ok(None) } else { part.publish().map(Some) }
+        write_part(&Place::new(root, &options, self.run), Arc::new(self.part), progress)
     }
 }
 
@@ -75,7 +60,12 @@ pub fn write_part(
     read_part(place, plan, progress)?.publish()
 }
 
-fn read_part(place: &Place, plan: Arc<PartPlan>, progress: &mut dyn FnMut(&Counts) -> ControlFlow<()>) -> Result<Part> {
+/// The same, but for the publishing.
+pub(super) fn read_part(
+    place: &Place,
+    plan: Arc<PartPlan>,
+    progress: &mut dyn FnMut(&Counts) -> ControlFlow<()>,
+) -> Result<Part> {
     check_any(&plan)?;
     let units = Units::new(std::iter::once(Ok(Arc::clone(&plan))));
     let mut reader = pipeline::Reader::new(units, place.reading());

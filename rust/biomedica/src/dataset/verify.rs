@@ -1,6 +1,6 @@
 //! Whether a dataset is what its records say.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,10 +12,11 @@ use parquet::arrow::ProjectionMask;
 use sha2::{Digest, Sha256};
 
 use super::file::is_temporary;
-use super::manifest::{Counts, DATASET, DatasetRecord, FileRecord, PartRecord};
+use super::manifest::{Counts, DATASET, DatasetRecord, FileRecord, PartEntry, PartRecord};
 use super::options::FORMAT;
 use super::place::directories;
 use super::root::Root;
+use super::tombstone::{TOMBSTONES, Tombstones};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::hex;
 use crate::store::Object;
@@ -83,29 +84,29 @@ pub fn verify(root: &Root, deep: bool, threads: usize, stop: &(dyn Fn() -> bool 
         return Err(Error::new(Stage::Open, Reason::NotFound, detail).in_source(root.location("")));
     }
     let mut report = Report::default();
-    let parts = match root.record::<DatasetRecord>(DATASET) {
-        Ok(dataset) => parts(root, &dataset, &mut report),
-        Err(error) => {
-            report.problem("dataset.json", error.detail());
-            Vec::new()
-        }
-    };
-    strays(root, &parts, &mut report);
+    let dataset = root.record::<DatasetRecord>(DATASET);
+    let dataset = dataset.map_err(|error| report.problem("dataset.json", error.detail())).ok();
+    let parts = dataset.as_ref().map_or_else(Vec::new, |dataset| parts(root, dataset, &mut report));
+    // Tombstones that cannot be read are a problem of their file, which is told below.
+    let tombstones = dataset.as_ref().and_then(|dataset| Tombstones::read(root, dataset).ok()).unwrap_or_default();
+    strays(root, &parts, dataset.as_ref().and_then(|dataset| dataset.tombstones.as_ref()), &mut report);
     // A file of all parts is one task, so that threads share large parts too.
-    let tasks: Vec<(&PartRecord, &FileRecord)> =
-        parts.iter().flat_map(|p| p.files.iter().map(move |f| (p, f))).collect();
+    let mut tasks: Vec<(Option<u32>, &FileRecord)> =
+        parts.iter().flat_map(|part| part.files.iter().map(|file| (Some(part.number), file))).collect();
+    tasks.extend(dataset.as_ref().and_then(|dataset| dataset.tombstones.as_ref()).map(|file| (None, file)));
     let sizes: HashMap<&str, u64> = tasks.iter().map(|(_, file)| (file.path.as_str(), file.num_bytes)).collect();
     let next = AtomicUsize::new(0);
     let shared = Mutex::new((report, Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..threads.clamp(1, tasks.len().max(1)) {
             scope.spawn(|| {
-                while let Some((_, file)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((part, file)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if stop() {
                         return;
                     }
                     let mut found = Report::default();
-                    let ids = check_file(root, file, &sizes, deep, &mut found);
+                    let dead = part.map(|part| tombstones.articles(part)).unwrap_or_default();
+                    let ids = check_file(root, file, &dead, &sizes, deep, &mut found);
                     if let Ok(mut shared) = shared.lock() {
                         shared.0.add(found);
                         shared.1.extend(ids);
@@ -145,13 +146,14 @@ fn parts(root: &Root, dataset: &DatasetRecord, report: &mut Report) -> Vec<PartR
     for (entry, record) in dataset.parts.iter().zip(root.records::<PartRecord>(&paths)) {
         match record {
             Ok(part) => {
-                if part.entry() != *entry {
+                if part.entry() != (PartEntry { dropped: None, ..entry.clone() }) {
                     report.problem(&entry.path, "counts differ from those in dataset.json");
                 }
                 if let Some(wrong) = part.counts.contradiction() {
                     report.problem(&entry.path, wrong);
                 }
                 sum.add(&part.counts);
+                entry.dropped.iter().for_each(|dropped| sum.subtract(dropped));
                 parts.push(part);
             }
             Err(error) => report.problem(&entry.path, format!("{}: {}", error.reason(), error.detail())),
@@ -164,15 +166,17 @@ fn parts(root: &Root, dataset: &DatasetRecord, report: &mut Report) -> Vec<PartR
 }
 
 /// Files that no record knows.
-fn strays(root: &Root, parts: &[PartRecord], report: &mut Report) {
+fn strays(root: &Root, parts: &[PartRecord], tombstones: Option<&FileRecord>, report: &mut Report) {
     let records: Vec<String> = parts.iter().map(|part| PartRecord::path(part.number)).collect();
-    let known: std::collections::HashSet<&str> = parts
+    let known: HashSet<&str> = parts
         .iter()
         .flat_map(|p| &p.files)
         .map(|f| f.path.as_str())
         .chain(records.iter().map(String::as_str))
+        .chain(tombstones.map(|file| file.path.as_str()))
         .collect();
-    let directories = directories();
+    let mut directories = directories();
+    directories.extend(tombstones.map(|_| TOMBSTONES.to_owned()));
     for directory in &directories {
         let looked = root.each_file(directory, |name| {
             let path = format!("{directory}/{name}");
@@ -193,6 +197,7 @@ fn strays(root: &Root, parts: &[PartRecord], report: &mut Report) {
 fn check_file(
     root: &Root,
     file: &FileRecord,
+    dead: &HashSet<&str>,
     sizes: &HashMap<&str, u64>,
     deep: bool,
     report: &mut Report,
@@ -218,7 +223,7 @@ fn check_file(
     if !file.path.ends_with(".parquet") {
         return Vec::new();
     }
-    match check_table(root, file, sizes, deep, report) {
+    match check_table(root, file, dead, sizes, deep, report) {
         Ok(ids) => ids,
         Err(what) => {
             report.problem(&file.path, what);
@@ -245,6 +250,7 @@ fn hash(root: &Root, path: &str) -> Result<(u64, String)> {
 fn check_table(
     root: &Root,
     file: &FileRecord,
+    dead: &HashSet<&str>,
     sizes: &HashMap<&str, u64>,
     deep: bool,
     report: &mut Report,
@@ -259,7 +265,7 @@ fn check_table(
     if !file.path.starts_with("figures/") {
         return Ok(ids);
     }
-    let names = ["image_id", "image_hash", "status", "shard", "shard_offset", "shard_length"];
+    let names = ["image_id", "article_accession_id", "image_hash", "status", "shard", "shard_offset", "shard_length"];
     let mask = ProjectionMask::columns(builder.parquet_schema(), names);
     let mut images = Images { root, sizes, deep, open: None };
     for batch in builder.with_projection(mask).build().map_err(|e| text(&e))? {
@@ -268,7 +274,9 @@ fn check_table(
             PointerColumns::of(&batch).ok_or("a column of the figures table is missing or of another type")?;
         for row in 0..batch.num_rows() {
             let id = columns.id.value(row);
-            ids.push((identity(id), file.path.clone()));
+            if !dead.contains(columns.article.value(row)) {
+                ids.push((identity(id), file.path.clone()));
+            }
             if let Some(what) = images.check(&columns, row, report) {
                 report.problem(&file.path, format!("{id}: {what}"));
             }
@@ -284,6 +292,7 @@ fn identity(id: &str) -> u128 {
 
 struct PointerColumns<'a> {
     id: &'a StringArray,
+    article: &'a StringArray,
     hash: &'a StringArray,
     status: &'a StringArray,
     shard: &'a StringArray,
@@ -297,6 +306,7 @@ impl<'a> PointerColumns<'a> {
         let int = |name| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
         Some(Self {
             id: text("image_id")?,
+            article: text("article_accession_id")?,
             hash: text("image_hash")?,
             status: text("status")?,
             shard: text("shard")?,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::changes::Changes;
 use super::manifest::Counts;
 use super::options::Options;
 use super::part::Part;
@@ -30,7 +31,7 @@ pub struct Progress {
     pub output_bytes: u64,
     /// Packages in all; known once the sources have been walked.
     pub total_packages: Option<u64>,
-    /// Packages of parts that earlier runs finished.
+    /// Packages that earlier runs finished.
     pub skipped_packages: u64,
 }
 
@@ -43,7 +44,7 @@ pub struct Summary {
     pub output_bytes: u64,
     /// Parts that this run made.
     pub written_parts: u64,
-    /// Packages of parts that earlier runs finished.
+    /// Packages that earlier runs finished.
     pub skipped_packages: u64,
 }
 
@@ -51,7 +52,7 @@ pub struct Summary {
 pub type Item = Result<(Arc<PartPlan>, Chunk)>;
 
 /// A plan that leaves out what its writer's dataset has.
-pub type Missing<I> = Plan<I, Box<dyn FnMut(&PartPlan) -> bool + Send>>;
+pub type Missing<I> = Plan<Changes<I>, Box<dyn FnMut(&PartPlan) -> bool + Send>>;
 
 /// The run of a dataset: it holds the lock and keeps the record. Parts are written by it, from what a pipeline gives in
 /// the order of the plan, or elsewhere and adopted. Dropped at any time, it leaves only whole parts.
@@ -73,14 +74,18 @@ impl Writer {
         self.store.place()
     }
 
-    /// The parts of `packages` that are not there yet.
-    pub fn plan<I>(&self, packages: I) -> Missing<I>
+    /// The parts of `packages` that are not there yet. Of a dataset that is complete, these are parts of what is new or has
+    /// changed since; what it has and `packages` have no more is withdrawn at the end, but only when they are the whole.
+    pub fn plan<I>(&self, packages: I, is_whole: bool) -> Missing<I>
     where
         I: Iterator<Item = Result<Package>>,
     {
         let done = self.store.done();
         let is_done = move |part: &PartPlan| done.get(&part.number).is_some_and(|inputs| *inputs == part.inputs);
-        Plan::new(packages, self.store.place().options().part_size, Box::new(is_done))
+        let walked = Arc::<Walked>::default();
+        let (first, known) = self.store.known(is_whole);
+        let changes = Changes::new(packages, known, Arc::clone(&walked));
+        Plan::new(changes, self.store.place().options().part_size, Box::new(is_done) as Box<_>).after(first, walked)
     }
 
     /// Adds what a unit of `plan` gave. A new part ends the one before it.
@@ -102,11 +107,6 @@ impl Writer {
             self.written_parts += 1;
         }
         Ok(())
-    }
-
-    /// The finished parts in which something failed.
-    pub(super) fn failed_parts(&self) -> Vec<u32> {
-        self.store.failed()
     }
 
     /// Takes in a part that was made elsewhere. Fails when the part is not there, whole, as this machine sees the dataset.
@@ -202,7 +202,8 @@ pub fn extract(
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Summary> {
     let writer = Writer::open(output, options)?;
-    let plan = writer.plan(selection.of(source::walk(sources)));
+    let packages = selection.of(source::walk(sources, selection, output.stores()));
+    let plan = writer.plan(packages, selection.is_all());
     let walked = plan.walked();
     let mut reader = pipeline::Reader::new(Units::new(plan), writer.place().reading());
     writer.write(&walked, &mut |patience| reader.next_within(patience), progress).map_err(|error| {

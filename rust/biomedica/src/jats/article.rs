@@ -99,6 +99,8 @@ pub struct Figure {
     pub group_caption: Option<String>,
     /// The paragraphs that mention the figure, in document order.
     pub context: Vec<String>,
+    /// The panels that each of these names, `A, B`; empty where it names none.
+    pub context_panels: Vec<String>,
     /// What the caption says of each panel, where it tells of at least two.
     pub panels: Vec<Panel>,
     /// The figure belongs to a `sub-article` or `response`.

@@ -90,11 +90,13 @@ impl Floats {
     /// When captions and mentions together hold more than `max_bytes`.
     pub fn figures(&self, mentions: &Mentions, max_bytes: u64) -> Result<Vec<Figure>> {
         let clusters = self.clusters();
-        let mut contexts = mentions.resolve(self, &clusters, max_bytes)?;
+        let contexts = mentions.resolve(self, &clusters, max_bytes)?;
         let mut budget = max_bytes;
         let mut figures = Vec::with_capacity(clusters.len());
-        for (cluster, context) in clusters.iter().zip(&mut contexts) {
-            let figure = Figure { context: std::mem::take(context), ..self.figure(cluster) };
+        for (cluster, mentions) in clusters.iter().zip(contexts) {
+            let mut figure = self.figure(cluster);
+            figure.context_panels = mentions.iter().map(|one| one.panels.labels(&figure.panels)).collect();
+            figure.context = mentions.into_iter().map(|one| one.text).collect();
             let captions = [&figure.caption, &figure.group_caption, &figure.label];
             let panels = figure.panels.iter().flat_map(|panel| [&panel.label, &panel.text]);
             let cost: usize = captions.into_iter().flatten().chain(panels).map(String::len).sum();
@@ -190,6 +192,7 @@ impl Floats {
             group_caption: group.and_then(|node| node.caption.clone()),
             panels: panels.unwrap_or_default(),
             context: Vec::new(),
+            context_panels: Vec::new(),
             in_sub_article: own_nodes().any(|node| node.scope != 0),
         }
     }

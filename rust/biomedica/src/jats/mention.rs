@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::float::{Cluster, Floats, NONE};
+use super::panel::{Named, Reference};
 use crate::error::{Error, Reason, Result, Stage};
 
 /// Nodes and figures looked at for the mentions of one document; only an attack needs more.
@@ -22,6 +23,13 @@ pub struct Place {
     pub order: u32,
     /// How many references were open before it.
     pub open_xrefs: usize,
+}
+
+/// A paragraph that mentions a figure, and the panels of which it speaks.
+#[derive(Debug, Clone)]
+pub(super) struct Mention {
+    pub text: String,
+    pub panels: Named,
 }
 
 #[derive(Debug)]
@@ -88,7 +96,7 @@ impl Mentions {
     }
 
     /// The paragraphs that mention each figure, in document order.
-    pub(super) fn resolve(&self, floats: &Floats, figures: &[Cluster], max_bytes: u64) -> Result<Vec<Vec<String>>> {
+    pub(super) fn resolve(&self, floats: &Floats, figures: &[Cluster], max_bytes: u64) -> Result<Vec<Vec<Mention>>> {
         let targets = Targets::new(floats, figures);
         let mut contexts = vec![Vec::new(); figures.len()];
         if targets.by_id.is_empty() {
@@ -105,57 +113,89 @@ impl Mentions {
             let text = self.texts.get(paragraph.text.clone()).unwrap_or_default();
             nodes.clear();
             self.mentioned_nodes(paragraph, text, &targets, floats, &mut nodes, &mut steps)?;
-            for node in &nodes {
+            for (node, _) in &nodes {
                 spend(&mut steps, targets.figures(*node).len())?;
             }
-            for figure in nodes.iter().flat_map(|node| targets.figures(*node)) {
+            for (figure, panels) in
+                nodes.iter().flat_map(|(node, panels)| targets.figures(*node).iter().zip(std::iter::repeat(*panels)))
+            {
                 let (Some(cluster), Some(seen)) = (figures.get(*figure), seen.get_mut(*figure)) else { continue };
-                if *seen == paragraph.place.order || is_own_text(paragraph.place, cluster, floats) {
+                let Some(context) = contexts.get_mut(*figure) else { continue };
+                if *seen == paragraph.place.order {
+                    if let Some(mention) = context.last_mut() {
+                        mention.panels = mention.panels.with(panels);
+                    }
+                    continue;
+                }
+                if is_own_text(paragraph.place, cluster, floats) {
                     continue;
                 }
                 *seen = paragraph.place.order;
                 budget = budget.checked_sub(text.len() as u64).ok_or_else(|| {
                     Error::new(Stage::Figure, Reason::TooLarge, format!("mentions of more than {max_bytes} bytes"))
                 })?;
-                if let Some(context) = contexts.get_mut(*figure) {
-                    context.push(text.to_owned());
-                }
+                context.push(Mention { text: text.to_owned(), panels });
             }
         }
         Ok(contexts)
     }
 
-    /// The nodes that a paragraph mentions, by its references and by the ranges between them.
+    /// The nodes that a paragraph mentions, by its references and by the ranges between them, with their panels.
     fn mentioned_nodes(
         &self,
         paragraph: &Paragraph,
         text: &str,
         targets: &Targets<'_>,
         floats: &Floats,
-        nodes: &mut Vec<u32>,
+        nodes: &mut Vec<(u32, Named)>,
         steps: &mut usize,
     ) -> Result<()> {
         let scope = paragraph.place.scope;
         let xrefs = self.xrefs.get(paragraph.xrefs.clone()).unwrap_or_default();
-        let mut previous: (usize, Vec<u32>) = (0, Vec::new());
-        for xref in xrefs {
+        let mut previous = Previous::default();
+        for (number, xref) in xrefs.iter().enumerate() {
             let rids = self.rids.get(xref.rids.clone()).unwrap_or_default();
-            let first = nodes.len();
+            let mut found = Vec::new();
             for rid in rids.split_ascii_whitespace() {
-                targets.nodes(rid, scope, floats, nodes);
+                targets.nodes(rid, scope, floats, &mut found);
             }
-            spend(steps, nodes.len() - first)?;
-            let found = nodes.get(first..).unwrap_or_default().to_vec();
-            if text.get(previous.0..xref.start).is_some_and(means_range) {
-                for (from, to) in previous.1.iter().flat_map(|from| found.iter().map(|to| (*from, *to))) {
+            spend(steps, found.len())?;
+            let next = xrefs.get(number + 1).map_or(text.len(), |next| next.start.max(xref.end));
+            let reference = match text.get(..next).filter(|_| !found.is_empty()) {
+                Some(text) => Reference::new(text, xref.start, xref.end),
+                None => Reference::default(),
+            };
+            let panels = |node: u32| reference.of(floats.node(node).and_then(|node| node.label.as_deref()));
+            let found: Vec<_> = found.into_iter().map(|node| (node, panels(node))).collect();
+            nodes.extend(&found);
+            let is_range = |from: usize| text.get(from..xref.start).is_some_and(means_range);
+            let pairs = || previous.found.iter().flat_map(|from| found.iter().map(move |to| (*from, *to)));
+            if is_range(previous.end) {
+                for ((from, _), (to, _)) in pairs() {
                     spend(steps, to.saturating_sub(from) as usize + 1)?;
-                    nodes.extend(spanned(floats, from, to));
+                    nodes.extend(spanned(floats, from, to).map(|node| (node, Named::default())));
                 }
             }
-            previous = (xref.end, found);
+            if is_range(previous.panels_end) {
+                spend(steps, previous.found.len().saturating_mul(found.len()))?;
+                let same = pairs().filter(|(from, to)| from.0 == to.0);
+                nodes.extend(same.map(|(from, to)| (to.0, from.1.between(to.1))));
+            }
+            previous = Previous { end: xref.end, panels_end: reference.end, found };
         }
         Ok(())
     }
+}
+
+/// The reference before.
+#[derive(Default)]
+struct Previous {
+    /// Where it ends.
+    end: usize,
+    /// Where the panels end that it names.
+    panels_end: usize,
+    /// What it mentions.
+    found: Vec<(u32, Named)>,
 }
 
 /// What stands between two elements of one name and sub-article: the elements of that name and sub-article.

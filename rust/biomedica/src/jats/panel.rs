@@ -9,12 +9,14 @@ mod caption;
 mod label;
 mod leading;
 mod place;
+mod reference;
 
 use super::article::Panel;
 use super::markup::Markup;
 use caption::Caption;
 use label::{Candidate, Letters, candidates};
 use leading::Segment;
+pub use reference::{Named, Reference};
 
 /// The panels that a caption tells of, by their labels; none when there are not at least two.
 pub fn split(text: &str, markup: &Markup) -> Vec<Panel> {

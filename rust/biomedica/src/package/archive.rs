@@ -27,17 +27,29 @@ pub(super) fn read(
 ) -> ControlFlow<()> {
     match open(path, scratch) {
         Ok(Opened::Bytes(bytes)) => read_bytes(bytes, name, limits, scratch, report),
-        Ok(Opened::File(mut reader, num_bytes)) => match reader.fill_buf() {
-            Ok(head) if is_gzip(head) => {
-                members(&mut Stream::new(Gunzip::new(reader, num_bytes, limits)), name, limits, report)
-            }
-            Ok(head) => match other_format(head) {
-                Some(error) => report.failure(error),
-                None => members(&mut Stream::new(reader), name, limits, report),
-            },
-            Err(error) => report.failure(unwrap(error)),
-        },
+        Ok(Opened::File(file, num_bytes)) => stream(file, num_bytes, name, limits, report),
         Err(error) => report.failure(error),
+    }
+}
+
+/// Reads an archive of `num_bytes` as it comes, member by member.
+pub(super) fn stream(
+    reader: impl Read,
+    num_bytes: u64,
+    name: &str,
+    limits: &Limits,
+    report: &mut Report<'_>,
+) -> ControlFlow<()> {
+    let mut reader = BufReader::with_capacity(READ_AHEAD, reader);
+    match reader.fill_buf() {
+        Ok(head) if is_gzip(head) => {
+            members(&mut Stream::new(Gunzip::new(reader, num_bytes, limits)), name, limits, report)
+        }
+        Ok(head) => match other_format(head) {
+            Some(error) => report.failure(error),
+            None => members(&mut Stream::new(reader), name, limits, report),
+        },
+        Err(error) => report.failure(unwrap(error)),
     }
 }
 
@@ -76,7 +88,7 @@ enum Opened {
     /// An ordinary package, read whole.
     Bytes(Buffer),
     /// A large one, to be streamed, with its size.
-    File(BufReader<fs::File>, u64),
+    File(fs::File, u64),
 }
 
 fn open(path: &Path, scratch: &Scratch) -> Result<Opened> {
@@ -88,7 +100,7 @@ fn open(path: &Path, scratch: &Scratch) -> Result<Opened> {
     let mut file = fs::File::open(path).map_err(fail)?;
     let num_bytes = file.metadata().map_err(fail)?.len();
     if num_bytes > scratch.whole_buffer {
-        return Ok(Opened::File(BufReader::with_capacity(READ_AHEAD, file), num_bytes));
+        return Ok(Opened::File(file, num_bytes));
     }
     let len = usize::try_from(num_bytes).unwrap_or(0);
     let mut failed = None;

@@ -20,6 +20,7 @@ pub struct File {
 enum Data {
     Memory(Buffer),
     Disk { path: PathBuf, num_bytes: u64 },
+    Lost(Error),
 }
 
 impl File {
@@ -31,6 +32,11 @@ impl File {
     /// A file of `num_bytes` that is read from `at` when it is asked for.
     pub fn on_disk(path: impl Into<String>, at: impl Into<PathBuf>, num_bytes: u64) -> Self {
         Self { path: path.into(), data: Data::Disk { path: at.into(), num_bytes } }
+    }
+
+    /// A file that is known to be there, but could not be fetched: a failure for who needs it.
+    pub fn lost(path: impl Into<String>, error: Error) -> Self {
+        Self { path: path.into(), data: Data::Lost(error) }
     }
 
     /// Its path within the package, `/` between the parts; bytes that are not UTF-8 were replaced.
@@ -48,6 +54,7 @@ impl File {
         match &self.data {
             Data::Memory(bytes) => bytes.len() as u64,
             Data::Disk { num_bytes, .. } => *num_bytes,
+            Data::Lost(_) => 0,
         }
     }
 
@@ -57,7 +64,7 @@ impl File {
         const OVERHEAD: u64 = 256;
         let bytes = match &self.data {
             Data::Memory(bytes) => bytes.len(),
-            Data::Disk { .. } => 0,
+            Data::Disk { .. } | Data::Lost(_) => 0,
         };
         OVERHEAD + (self.path.len() + bytes) as u64
     }
@@ -67,6 +74,7 @@ impl File {
         let (path, num_bytes) = match &self.data {
             Data::Memory(bytes) => return Ok(bytes.clone()),
             Data::Disk { path, num_bytes } => (path, *num_bytes),
+            Data::Lost(error) => return Err(error.clone()),
         };
         let limit = limits.member_bytes;
         let capacity = usize::try_from(num_bytes.min(limit)).unwrap_or(0).saturating_add(1);

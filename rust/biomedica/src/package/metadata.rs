@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::error::{Error, Reason, Result, Stage};
 
 /// No metadata file is larger.
-pub(super) const MAX_METADATA: u64 = 4 << 20;
+pub(crate) const MAX_METADATA: u64 = 4 << 20;
 /// Objects that one article may name.
 const MAX_OBJECTS: usize = 1 << 16;
 
@@ -76,9 +76,8 @@ mod tests {
 
     #[test]
     fn what_is_there_is_read_and_what_is_not_of_its_kind_is_not_known() {
-        let json =
-            br#"{"pmcid": "PMC7", "version": 2, "pmid": 123, "doi": null, "title": " A title ", "is_retracted": true,
-            "is_manuscript": false, "license_code": "CC BY", "xml_url": 7, "media_urls": ["s3://b/PMC7.2/a.jpg", 5]}"#;
+        let json = br#"{"pmcid": "PMC7", "version": 2, "pmid": 123, "doi": null, "title": " A title ", "is_retracted": true,
+            "is_manuscript": false, "license_code": "CC BY", "xml_url": [7], "media_urls": ["s3://b/PMC7.2/a.jpg", 5]}"#;
         let found = Metadata::parse(json).unwrap();
         let expected = Metadata {
             version: Some(2),

@@ -10,6 +10,7 @@ mod any_path;
 mod archive;
 mod cloud;
 mod directory;
+mod fetch;
 mod file;
 mod group;
 pub(crate) mod header;
@@ -17,6 +18,7 @@ mod inflate;
 mod metadata;
 mod pool;
 mod report;
+mod room;
 mod stream;
 mod tar;
 
@@ -29,11 +31,15 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use cloud::member as metadata_of;
 pub(crate) use directory::{Entry, list};
+pub use fetch::{Arrived, Fetched, fetch, read_fetched};
 pub use file::File;
+pub(crate) use metadata::MAX_METADATA;
 pub use metadata::Metadata;
 use report::Report;
 pub use report::{MAX_FAILURES, Sink};
+pub use room::{Claim, Room};
 
 use crate::error::{Error, Reason, Result, Stage, words};
 use crate::limits::Limits;

@@ -4,16 +4,28 @@
 //! mirror of millions of packages needs no more memory than its largest directory. The order is that of the names'
 //! bytes, part by part of the path, the same on every machine.
 
+mod articles;
+mod ids;
+mod inventory;
+mod name;
+mod remote;
 mod select;
+mod sort;
+mod versions;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Reason, Result, Stage};
-use crate::package::{Entry, Kind, Package, list};
+use crate::package::{Entry, Kind, Package, VersionReason, list};
+use crate::store::{self, Listing, StoreOptions};
+use articles::{Articles, Scope};
+use remote::Found;
 
+pub use ids::Ids;
 pub use select::{Sample, Selection};
+pub use versions::Versions;
 
 /// Bytes of one line of a list file.
 const MAX_LINE: u64 = 64 << 10;
@@ -26,23 +38,59 @@ const MAX_LINE: u64 = 64 << 10;
 /// a package, with its sub-directories that have none; tar files in a tree are packages. Hidden names and `.tmp` are
 /// passed over, links to directories within a tree too; links to tar files and to documents that stand for themselves
 /// are followed.
-pub fn walk(sources: &[PathBuf]) -> Walk {
+///
+/// A directory, or a URL of a bucket or prefix, with `metadata/PMCn.v.json` is one of the cloud layout: its articles come
+/// in the order of their numbers. A URL may also be that of a package, of `…/PMCn.v`, of all versions `…/PMCn`, of those
+/// that begin so, `…/PMC110*`, or of an inventory's `manifest.json`; other prefixes are listed for tar files and
+/// documents. An error of [`Stage::Fetch`] is that of a list of packages, of which the rest is not known.
+///
+/// Of `selection` this heeds what is about articles; [`Selection::of`] does the rest.
+pub fn walk(sources: &[PathBuf], selection: &Selection, store: &StoreOptions) -> Walk {
     let work = sources.iter().rev().map(|path| Work::Source(path.clone())).collect();
-    Walk { work }
+    Walk { work, ids: selection.ids.clone(), missing: None, selection: selection.clone(), store: store.clone() }
 }
 
 /// Fails when there is nothing at one of the sources, before any work is begun.
-pub fn check(sources: &[PathBuf]) -> Result<()> {
-    for path in sources.iter().filter(|path| !is_pattern(path)) {
+pub fn check(sources: &[PathBuf], store: &StoreOptions) -> Result<()> {
+    for path in sources {
+        if let Some(url) = as_url(path) {
+            reach(url, store)?;
+            continue;
+        }
+        if is_pattern(path) {
+            continue;
+        }
         fs::metadata(path).map_err(|error| Error::io(Stage::Open, &error).at_path(path))?;
     }
     Ok(())
+}
+
+/// Fails when a URL names nothing that can be read, or nothing lies below it. Whether an object that is named itself is
+/// there shows when it is read.
+fn reach(url: &str, options: &StoreOptions) -> Result<()> {
+    match remote::find(url, options)? {
+        Found::Objects(prefix) => match store::list(&prefix, options)?.next() {
+            Some(first) => first.map(drop),
+            None => Err(nothing_below(&prefix)),
+        },
+        Found::Package(_) | Found::Articles(..) => Ok(()),
+    }
+}
+
+fn nothing_below(prefix: &str) -> Error {
+    Error::new(Stage::Open, Reason::NotFound, "no package lies below this prefix").in_source(prefix)
 }
 
 /// The packages of some sources; see [`walk`].
 pub struct Walk {
     /// What is yet to be done, the next thing last.
     work: Vec<Work>,
+    /// What is asked for by its id, with what was found of it.
+    ids: Option<Ids>,
+    /// At the end, what was not.
+    missing: Option<Box<dyn Iterator<Item = Error> + Send>>,
+    selection: Selection,
+    store: StoreOptions,
 }
 
 enum Work {
@@ -63,6 +111,13 @@ enum Work {
         directory: PathBuf,
         names: Vec<Entry>,
     },
+    /// Objects below a prefix of a store.
+    Objects {
+        prefix: String,
+        listing: Listing,
+        has_matched: bool,
+    },
+    Articles(Box<Articles>),
 }
 
 impl Iterator for Walk {
@@ -70,15 +125,20 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let found = match self.work.pop()? {
+            let Some(work) = self.work.pop() else { return self.not_found().map(Err) };
+            let found = match work {
                 Work::Source(path) => self.source(path),
                 Work::Glob { pattern, paths, has_matched } => self.glob(pattern, paths, has_matched),
                 Work::List { directory, lines, path } => self.line(directory, lines, path),
                 Work::Directory(path) => self.directory(path),
                 Work::Names { directory, names } => self.name(directory, names),
+                Work::Objects { prefix, listing, has_matched } => self.object(prefix, listing, has_matched),
+                Work::Articles(articles) => self.article(articles),
             };
-            if found.is_some() {
-                return found;
+            match found {
+                Some(Ok(package)) if !self.is_wanted(&package) => {}
+                None => {}
+                found => return found,
             }
         }
     }
@@ -86,6 +146,11 @@ impl Iterator for Walk {
 
 impl Walk {
     fn source(&mut self, path: PathBuf) -> Option<Result<Package>> {
+        if let Some(url) = as_url(&path) {
+            return self.url(url);
+        }
+        // `file://` and a path.
+        let path = path.to_str().and_then(store::local_path).map_or(path.clone(), PathBuf::from);
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_pattern(&path) => {
@@ -105,6 +170,68 @@ impl Walk {
             return Some(Err(error.at_path(&path)));
         };
         Some(Ok(Package::new(path, kind, metadata.len())))
+    }
+
+    fn url(&mut self, url: &str) -> Option<Result<Package>> {
+        let begun = remote::find(url, &self.store).and_then(|found| match found {
+            Found::Package(package) => Ok(Ok(package)),
+            Found::Articles(base, scope) => Ok(Err(self.articles(base, scope))),
+            Found::Objects(prefix) => {
+                let listing = store::list(&prefix, &self.store)?;
+                Ok(Err(Work::Objects { prefix, listing, has_matched: false }))
+            }
+        });
+        match begun {
+            Ok(Ok(package)) => Some(Ok(package)),
+            Ok(Err(work)) => {
+                self.work.push(work);
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn articles(&self, base: String, scope: Scope) -> Work {
+        Work::Articles(Box::new(Articles::new(base, scope, &self.selection, &self.store)))
+    }
+
+    fn article(&mut self, mut articles: Box<Articles>) -> Option<Result<Package>> {
+        let found = articles.next(&mut self.ids)?;
+        self.work.push(Work::Articles(articles));
+        Some(found)
+    }
+
+    fn object(&mut self, prefix: String, mut listing: Listing, has_matched: bool) -> Option<Result<Package>> {
+        let entry = match listing.next() {
+            Some(Ok(entry)) => entry,
+            Some(Err(error)) => return Some(Err(error)),
+            None => return (!has_matched).then(|| Err(nothing_below(&prefix))),
+        };
+        let kind = Kind::of_file(Path::new(&entry.location));
+        self.work.push(Work::Objects { prefix, listing, has_matched: has_matched || kind.is_some() });
+        let package = Package::new(entry.location, kind?, entry.num_bytes);
+        Some(Ok(Package { etag: entry.etag.map(|etag| etag.trim_matches('"').to_owned()), ..package }))
+    }
+
+    /// Whether a package is asked for; those of the cloud layout were chosen before, unless they were named themselves.
+    fn is_wanted(&mut self, package: &Package) -> bool {
+        let Some(ids) = &mut self.ids else { return true };
+        if package.kind == Kind::Article {
+            return true;
+        }
+        let source = package.source();
+        let stem = source.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default();
+        let Some(number) = stem.strip_prefix("PMC").and_then(name::digits) else { return false };
+        ids.note(name::Name { number, version: 0 });
+        ids.asked(number).any
+    }
+
+    /// What was asked for and is in none of the sources.
+    fn not_found(&mut self) -> Option<Error> {
+        if let Some(ids) = self.ids.take() {
+            self.missing = Some(Box::new(ids.missing()));
+        }
+        self.missing.as_mut()?.next()
     }
 
     fn pattern(&mut self, path: PathBuf) -> Option<Result<Package>> {
@@ -166,10 +293,11 @@ impl Walk {
             return Some(Err(error.at_path(&path)));
         }
         let line = line.trim_ascii();
-        let named = (!line.is_empty() && !line.starts_with(b"#")).then(|| directory.join(from_bytes(line)));
+        let named = (!line.is_empty() && !line.starts_with(b"#")).then(|| from_bytes(line));
+        let named = named.map(|named| if as_url(&named).is_some() { named } else { directory.join(named) });
         self.work.push(Work::List { directory, lines, path });
         let named = named?;
-        if is_list(&named) {
+        if as_url(&named).is_none() && is_list(&named) {
             // A list of lists could name itself.
             let error = Error::new(Stage::Open, Reason::UnsupportedFormat, "a list within a list");
             return Some(Err(error.at_path(&named)));
@@ -180,6 +308,17 @@ impl Walk {
 
     /// Opens a directory: gives the package that it is, if it is one, and leaves its names to be looked at.
     fn directory(&mut self, path: PathBuf) -> Option<Result<Package>> {
+        if articles::metadata_path(&path).is_some_and(|metadata| metadata.is_file()) {
+            let package = articles::on_disk(&path);
+            return Some(Ok(Package { version_reason: Some(VersionReason::Asked), ..package }));
+        }
+        if articles::is_mirror(&path)
+            && let Some(base) = path.to_str()
+        {
+            let work = self.articles(base.trim_end_matches('/').to_owned(), Scope::All);
+            self.work.push(work);
+            return None;
+        }
         let entries = match list(&path) {
             Ok(entries) => entries,
             Err(error) => return Some(Err(error.at_path(&path))),
@@ -215,6 +354,11 @@ impl Walk {
         let num_bytes = size(&path);
         Some(Ok(Package::new(path, kind, num_bytes)))
     }
+}
+
+/// The URL of a store that a source is, if it is none of this machine.
+fn as_url(path: &Path) -> Option<&str> {
+    path.to_str().filter(|url| store::local_path(url).is_none())
 }
 
 /// Size of a file, 0 when it cannot be told: reading it will say why.

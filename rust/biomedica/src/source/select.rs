@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::{Ids, Versions};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::package::Package;
 
@@ -12,6 +13,12 @@ pub struct Selection {
     pub sample: Option<Sample>,
     /// At most so many packages, the first of those.
     pub limit: Option<u64>,
+    /// Which versions of articles, where a source has several.
+    pub versions: Versions,
+    /// Only these articles. Packages that are none of the cloud layout are known by the PMC id that they are named by.
+    pub ids: Option<Ids>,
+    /// Only articles of the cloud layout whose metadata were written then, in seconds since 1970, or later.
+    pub since: Option<i64>,
 }
 
 /// A share of the packages, drawn by the hash of each one's name: the same packages from any copy of a mirror, in any
@@ -37,6 +44,11 @@ impl Selection {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether it leaves nothing out.
+    pub fn is_all(&self) -> bool {
+        self.limit.is_none() && self.sample.is_none() && self.ids.is_none() && self.since.is_none()
     }
 
     /// Those of `packages` that are wanted. An error of the walk stays where it is.
@@ -83,7 +95,7 @@ mod tests {
     use crate::package::Kind;
 
     fn selection(sample: Option<f64>, seed: u64, limit: Option<u64>) -> Selection {
-        Selection { sample: sample.map(|fraction| Sample { fraction, seed }), limit }
+        Selection { sample: sample.map(|fraction| Sample { fraction, seed }), limit, ..Selection::default() }
     }
 
     /// The names of what is taken of `names`, which lie in `directory`.

@@ -18,7 +18,7 @@ fn make(files: &[&str]) -> tempfile::TempDir {
 fn found(top: &Path, sources: &[&str]) -> Vec<String> {
     let sources: Vec<_> = sources.iter().map(|source| top.join(source)).collect();
     let relative = |path: &Path| path.strip_prefix(top).unwrap_or(path).to_string_lossy().into_owned();
-    walk(&sources)
+    walk(&sources, &Selection::default(), &StoreOptions::default())
         .map(|item| match item {
             Ok(package) => format!("{:?} {}", package.kind, relative(&package.path)),
             Err(error) => format!("{} {}", error.reason(), relative(Path::new(error.source().unwrap_or_default()))),
@@ -70,7 +70,9 @@ fn documents_alone_in_a_directory_stand_for_themselves() {
 #[test]
 fn sizes_are_those_on_disk() {
     let top = make(&["t/a.tar", "t/b/a.xml", "t/b/c.png"]);
-    let sizes: Vec<_> = walk(&[top.path().join("t")]).map(|package| package.unwrap().num_bytes).collect();
+    let sizes: Vec<_> = walk(&[top.path().join("t")], &Selection::default(), &StoreOptions::default())
+        .map(|package| package.unwrap().num_bytes)
+        .collect();
     assert_eq!(sizes, [5, 10]);
 }
 

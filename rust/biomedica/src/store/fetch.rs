@@ -1,5 +1,7 @@
 //! Whole objects, under way while others are used.
 
+use std::future::{Future, ready};
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
@@ -41,15 +43,28 @@ pub fn fetch(location: &str, options: &StoreOptions, max_bytes: u64) -> Result<P
 
 /// The same for who is on the network's runtime already: within a future that [`Pending::start`] was given.
 pub async fn get(location: &str, options: &StoreOptions, max_bytes: u64) -> Result<Fetched> {
+    get_when(location, options, max_bytes, |_| ready(())).await
+}
+
+/// The same for who bounds the memory that many objects take: `admit` is asked with an object's size before its bytes
+/// are read, and they are read when it is done.
+pub async fn get_when<F: Future<Output = ()>>(
+    location: &str,
+    options: &StoreOptions,
+    max_bytes: u64,
+    admit: impl FnOnce(u64) -> F,
+) -> Result<Fetched> {
     if local_path(location).is_some() {
         let (location, options) = (location.to_owned(), options.clone());
+        let size = std::fs::metadata(local_path(&location).unwrap_or_default()).map_or(0, |metadata| metadata.len());
+        admit(size.min(max_bytes)).await;
         let reading = tokio::task::spawn_blocking(move || read_file(&location, &options, max_bytes));
         return reading.await.unwrap_or_else(|_| {
             Err(Error::new(Stage::Fetch, Reason::Internal, "reading a file ended without a result"))
         });
     }
     let place = connect(location, Want::Object, options)?;
-    let (bytes, remote) = remote::whole(place, max_bytes).await?;
+    let (bytes, remote) = remote::whole(place, max_bytes, admit).await?;
     let meta = remote.meta();
     Ok(Fetched { bytes, etag: meta.e_tag.clone(), modified: Some(meta.last_modified), version: meta.version.clone() })
 }

@@ -48,12 +48,22 @@ impl std::fmt::Debug for Listing {
 /// Lists all objects below a prefix (`s3://bucket/directory`, or a bucket alone) in the store's order, which is that of
 /// their keys' bytes at S3, Google and Azure. Memory is that of two pages.
 pub fn list(prefix: &str, options: &StoreOptions) -> Result<Listing> {
+    list_from(prefix, "", options)
+}
+
+/// The same from the first name on, relative to the prefix, that comes after `name`.
+pub fn list_from(prefix: &str, name: &str, options: &StoreOptions) -> Result<Listing> {
     let place = connect(prefix, Want::Prefix, options)?;
     let (store, path) = (std::sync::Arc::clone(&place.store), place.path.clone());
+    let offset = (!name.is_empty()).then(|| path.clone().join(name));
     // The first page is asked for on the runtime, where its stream lives.
     let first = Pending::start(async move {
         let prefix = (path != Path::default()).then_some(path);
-        page(store.list(prefix.as_ref())).await
+        let objects = match offset {
+            Some(offset) => store.list_with_offset(prefix.as_ref(), &offset),
+            None => store.list(prefix.as_ref()),
+        };
+        page(objects).await
     })?;
     Ok(Listing { place, page: Vec::new().into_iter(), next: Some(first) })
 }

@@ -16,7 +16,7 @@ mod place;
 mod remote;
 mod request;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 use bytes::Bytes;
@@ -28,8 +28,8 @@ use std::time::Duration;
 
 pub use cache::CacheOptions;
 pub use connect::Connections;
-pub use fetch::{Fetched, fetch, get};
-pub use list::{Entry, Listing, list};
+pub use fetch::{Fetched, fetch, get, get_when};
+pub use list::{Entry, Listing, list, list_from};
 pub use net::Pending;
 pub use write::{Upload, Version, delete, put, put_if};
 

@@ -231,7 +231,12 @@ async fn open(place: Place) -> Result<Remote> {
 }
 
 /// All of an object in one request, when that is answered well. One that has more than `max_bytes` is not read.
-pub(super) async fn whole(place: Place, max_bytes: u64) -> Result<(Bytes, Remote)> {
+/// `admit` is waited for once the size is known.
+pub(super) async fn whole<F: Future<Output = ()>>(
+    place: Place,
+    max_bytes: u64,
+    admit: impl FnOnce(u64) -> F,
+) -> Result<(Bytes, Remote)> {
     let first: Result<GetResult, Failed> = place.ask(None).await;
     let first = first.map_err(|failed| place.error(Stage::Fetch, &failed))?;
     let size = first.meta.size;
@@ -239,6 +244,7 @@ pub(super) async fn whole(place: Place, max_bytes: u64) -> Result<(Bytes, Remote
         let detail = format!("the object has {size} bytes, more than the {max_bytes} that it may have");
         return Err(Error::new(Stage::Fetch, Reason::TooLarge, detail).in_source(place.shown.clone()));
     }
+    admit(size).await;
     // Whether it heeds ranges shows when a body has to be resumed.
     let remote = Remote(Arc::new(Inner { meta: first.meta.clone(), place, has_ranges: true }));
     let bytes = remote.collect(0..size, Some(first)).await?;

@@ -198,7 +198,8 @@ impl Catalog {
 }
 
 enum Job<'a> {
-    Part(Root, Box<PartRecord>),
+    /// A part, and its articles that are dead.
+    Part(Root, Box<(PartRecord, HashSet<String>)>),
     Shard(&'a str),
 }
 
@@ -213,7 +214,9 @@ impl Job<'_> {
     fn run(&self, opening: &Opening<'_>) -> Result<Found> {
         match self {
             Self::Part(root, part) => {
-                let shards = figures::shards(root, part, opening.subsets, opening.selection)?;
+                let (part, dead) = part.as_ref();
+                let wanted = figures::Wanted { dead, selection: opening.selection };
+                let shards = figures::shards(root, part, opening.subsets, wanted)?;
                 Ok(Found { shards, ..Found::default() })
             }
             Self::Shard(location) => open_shard(location, opening),

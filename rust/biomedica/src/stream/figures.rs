@@ -1,6 +1,6 @@
 //! The samples of a dataset, whose tables say already where every image lies: nothing is scanned.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -9,7 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use parquet::arrow::ProjectionMask;
 
 use super::catalog::{Selection, Shard};
-use crate::dataset::{DATASET, DatasetRecord, FORMAT, PartRecord, Root};
+use crate::dataset::{DATASET, DatasetRecord, FORMAT, PartRecord, Root, Tombstones};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::Format;
 use crate::shard::{BLOCK, header_bytes};
@@ -31,8 +31,8 @@ pub(super) fn dataset(location: &str, options: &StoreOptions) -> Result<Option<R
     Ok(is_there.then_some(root))
 }
 
-/// The records of a dataset's parts.
-pub(super) fn parts(root: &Root) -> Result<Vec<PartRecord>> {
+/// The records of a dataset's parts, each with the articles that its tombstones take out.
+pub(super) fn parts(root: &Root) -> Result<Vec<(PartRecord, HashSet<String>)>> {
     let open = |error: Error| error.in_stage(Stage::Open);
     let dataset: DatasetRecord = root.record(DATASET).map_err(open)?;
     if dataset.format != FORMAT {
@@ -40,8 +40,22 @@ pub(super) fn parts(root: &Root) -> Result<Vec<PartRecord>> {
             format!("a dataset of format {}; this version reads format {FORMAT}: extract anew", dataset.format);
         return Err(Error::new(Stage::Open, Reason::Mismatch, detail).in_source(root.location("")));
     }
+    let tombstones = Tombstones::read(root, &dataset)?;
     let paths: Vec<String> = dataset.parts.into_iter().map(|part| part.path).collect();
-    root.records(&paths).map(|record| record.map_err(open)).collect()
+    let with_dead = |part: PartRecord| {
+        let dead = tombstones.articles(part.number).into_iter().map(str::to_owned).collect();
+        (part, dead)
+    };
+    root.records(&paths).map(|record| record.map(with_dead).map_err(open)).collect()
+}
+
+/// Which samples of a part are taken.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// Not those of these articles.
+    pub dead: &'a HashSet<String>,
+    /// Only these.
+    pub selection: Option<&'a Selection>,
 }
 
 /// The shards of one part, of these subsets (all when none are named), with their samples.
@@ -49,7 +63,7 @@ pub(super) fn shards(
     root: &Root,
     part: &PartRecord,
     subsets: Option<&[String]>,
-    selection: Option<&Selection>,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<Shard>> {
     let is_asked = |path: &str| {
         let subset = path.strip_prefix("shards/").and_then(|rest| rest.split('/').next());
@@ -59,7 +73,7 @@ pub(super) fn shards(
     let mut starts: HashMap<&str, Vec<(u64, bool)>> =
         files.iter().map(|file| (file.path.as_str(), Vec::new())).collect();
     for table in part.files.iter().filter(|file| file.path.starts_with("figures/") && !files.is_empty()) {
-        let read = read_table(root, &table.path, &mut starts, selection);
+        let read = read_table(root, &table.path, &mut starts, wanted);
         read.map_err(|error| error.in_source(root.location(&table.path)))?;
     }
     let shard = |file: &&crate::dataset::FileRecord| {
@@ -80,30 +94,22 @@ pub(super) fn shards(
 }
 
 /// Adds where each sample begins, and whether it is selected, to its shard's list.
-fn read_table(
-    root: &Root,
-    path: &str,
-    starts: &mut HashMap<&str, Vec<(u64, bool)>>,
-    selection: Option<&Selection>,
-) -> Result<()> {
+fn read_table(root: &Root, path: &str, starts: &mut HashMap<&str, Vec<(u64, bool)>>, wanted: Wanted<'_>) -> Result<()> {
     let broken = |what: String| Error::new(Stage::Open, Reason::Corrupt, what);
     let builder = root.table(path)?;
-    let columns = ["image_id", "image_format", "shard", "shard_offset"];
+    let columns = ["image_id", "article_accession_id", "image_format", "shard", "shard_offset"];
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns);
     for batch in builder.with_projection(mask).build().map_err(|e| broken(e.to_string()))? {
         let batch = batch.map_err(|e| broken(e.to_string()))?;
-        read_batch(&batch, starts, selection).ok_or_else(|| broken("no figures table of this version".into()))?;
+        read_batch(&batch, starts, wanted).ok_or_else(|| broken("no figures table of this version".into()))?;
     }
     Ok(())
 }
 
-fn read_batch(
-    batch: &RecordBatch,
-    starts: &mut HashMap<&str, Vec<(u64, bool)>>,
-    selection: Option<&Selection>,
-) -> Option<()> {
+fn read_batch(batch: &RecordBatch, starts: &mut HashMap<&str, Vec<(u64, bool)>>, wanted: Wanted<'_>) -> Option<()> {
     let text = |name| batch.column_by_name(name)?.as_string_opt::<i32>();
     let (ids, formats, shards) = (text("image_id")?, text("image_format")?, text("shard")?);
+    let articles = text("article_accession_id")?;
     let offsets = batch.column_by_name("shard_offset")?.as_primitive_opt::<Int64Type>()?;
     for row in (0..batch.num_rows()).filter(|&row| shards.is_valid(row) && offsets.is_valid(row)) {
         let Some(starts) = starts.get_mut(shards.value(row)) else { continue };
@@ -111,7 +117,9 @@ fn read_batch(
         let id = ids.value(row);
         let name = format!("{id}.{}", format.extension());
         let start = u64::try_from(offsets.value(row)).ok()?.checked_sub(header_bytes(&name))?;
-        starts.push((start, selection.is_none_or(|selection| selection.has(id))));
+        // A dead sample takes up its room in the shard all the same.
+        let is_dead = wanted.dead.contains(articles.value(row));
+        starts.push((start, !is_dead && wanted.selection.is_none_or(|selection| selection.has(id))));
     }
     Some(())
 }

@@ -4,6 +4,7 @@ use super::value::{PANEL, REFERENCE};
 use super::{Column, Kind, Pointer, Table, Value};
 use crate::article::{Article, Failure, Figure, Image};
 use crate::entrez::Citation;
+use crate::error::{Error, words};
 use crate::image::Format;
 use crate::jats::last_segment;
 use crate::package::{Package, VersionReason};
@@ -21,9 +22,45 @@ pub struct Failures;
 #[derive(Debug)]
 pub struct Citations;
 
-/// The packages table: one row a package that was looked at, whatever it gave.
+/// The packages table: one row a package that was looked at, whatever it gave; and one for each place where none could be
+/// found.
 #[derive(Debug)]
 pub struct Packages;
+/// The tombstones table: one row an article that a part holds and the dataset has no more.
+#[derive(Debug)]
+pub struct Tombstones;
+
+/// What a row of the packages table is made of.
+#[derive(Debug, Clone, Copy)]
+pub enum PackageRow<'a> {
+    /// A package.
+    Found(&'a Package),
+    /// The walk failed here; nothing tells whether this has changed.
+    Failed(&'a Error),
+}
+
+/// A row of the tombstones table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tombstone {
+    /// The part that holds it.
+    pub part: u32,
+    /// The package that it is from.
+    pub package: String,
+    /// The article; none for a package that gave none.
+    pub accession: Option<String>,
+    /// Why it is dead.
+    pub reason: Gone,
+}
+
+words! {
+    /// Why a dataset has an article no more.
+    Gone {
+        /// Its package has changed, and has been read again.
+        Changed = "changed",
+        /// Its package is no more.
+        Withdrawn = "withdrawn",
+    }
+}
 
 /// What a row of the figures table is made of.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +108,7 @@ impl Table for Figures {
         "caption_source": Kind::Text, |r| Value::Text(r.figure.jats.caption_source.as_str());
         "group_caption": Kind::Text, |r| Value::text(r.figure.jats.group_caption.as_deref());
         "image_context": Kind::Texts, |r| Value::Texts(&r.figure.jats.context);
+        "image_context_panels": Kind::Texts, |r| Value::Texts(&r.figure.jats.context_panels);
         "image_panels": Kind::Records(PANEL), |r| Value::panels(&r.figure.jats.panels);
         "in_sub_article": Kind::Bool, |r| Value::Bool(r.figure.jats.in_sub_article);
         "status": Kind::Text, |r| Value::Text(r.figure.status.as_str());
@@ -120,13 +158,38 @@ impl Table for Articles {
 }
 
 impl Table for Packages {
-    type Row<'a> = &'a Package;
+    type Row<'a> = PackageRow<'a>;
     const COLUMNS: &'static [Column<Self>] = columns! {
-        "package": Kind::Text, |p| Value::Owned(p.source().into_owned());
-        "fingerprint": Kind::Text, |p| Value::Owned(p.fingerprint().into_owned());
-        "num_bytes": Kind::Int64, |p| Value::int(Some(p.num_bytes));
-        "kind": Kind::Text, |p| Value::Text(p.kind.as_str());
-        "version_reason": Kind::Text, |p| Value::text(p.version_reason.map(|reason| reason.as_str()));
+        "package": Kind::Text, |r| match r {
+            PackageRow::Found(package) => Value::Owned(package.source().into_owned()),
+            PackageRow::Failed(error) => Value::text(error.source()),
+        };
+        "fingerprint": Kind::Text, |r| match r {
+            PackageRow::Found(package) => Value::Owned(package.fingerprint().into_owned()),
+            PackageRow::Failed(_) => Value::Null,
+        };
+        "num_bytes": Kind::Int64, |r| match r {
+            PackageRow::Found(package) => Value::int(Some(package.num_bytes)),
+            PackageRow::Failed(_) => Value::Null,
+        };
+        "kind": Kind::Text, |r| match r {
+            PackageRow::Found(package) => Value::Text(package.kind.as_str()),
+            PackageRow::Failed(_) => Value::Null,
+        };
+        "version_reason": Kind::Text, |r| match r {
+            PackageRow::Found(package) => Value::text(package.version_reason.map(VersionReason::as_str)),
+            PackageRow::Failed(_) => Value::Null,
+        };
+    };
+}
+
+impl Table for Tombstones {
+    type Row<'a> = &'a Tombstone;
+    const COLUMNS: &'static [Column<Self>] = columns! {
+        "part": Kind::Int32, |t| Value::int(Some(t.part));
+        "article_accession_id": Kind::Text, |t| Value::text(t.accession.as_deref());
+        "package": Kind::Text, |t| Value::Text(&t.package);
+        "reason": Kind::Text, |t| Value::Text(t.reason.as_str());
     };
 }
 

@@ -24,7 +24,9 @@ use crate::entrez::Citation;
 use crate::error::{Error, Reason, Result, Stage};
 
 pub use builder::Builder;
-pub use columns::{Articles, Citations, Failures, FigureRow, Figures, Packages};
+pub use columns::{
+    Articles, Citations, Failures, FigureRow, Figures, Gone, PackageRow, Packages, Tombstone, Tombstones,
+};
 pub use value::{Kind, Value, write_json};
 
 /// Where the bytes of an image lie: `length` bytes from `offset` of the file `shard`, a path within the dataset.
@@ -85,9 +87,14 @@ pub fn failures_schema() -> SchemaRef {
     Failures::schema()
 }
 
-/// Schema of the packages table: one row a package.
+/// Schema of the packages table: one row a package, and one for each place where none could be found.
 pub fn packages_schema() -> SchemaRef {
     Packages::schema()
+}
+
+/// Schema of the tombstones table: one row an article that a part holds and the dataset has no more.
+pub fn tombstones_schema() -> SchemaRef {
+    Tombstones::schema()
 }
 
 /// The articles, in order.

@@ -114,6 +114,7 @@ fn the_schemas_are_the_published_columns() {
     caption_source: Utf8
     group_caption: Utf8
     image_context: List(Utf8)
+    image_context_panels: List(Utf8)
     image_panels: List(Struct("label": Utf8, "text": Utf8))
     in_sub_article: Boolean
     status: Utf8
@@ -126,6 +127,8 @@ fn the_schemas_are_the_published_columns() {
     insta::assert_snapshot!(show(articles_schema()), @r#"
     article_accession_id: Utf8
     article_version: Int32
+    version_reason: Utf8
+    is_manuscript: Boolean
     article_pmid: Utf8
     article_doi: Utf8
     article_title: Utf8
@@ -141,6 +144,9 @@ fn the_schemas_are_the_published_columns() {
     article_license: Utf8
     article_license_url: Utf8
     article_license_text: Utf8
+    license_in_metadata: Utf8
+    license_in_urls: Utf8
+    license_in_text: Utf8
     license_conflict: Boolean
     subset: Utf8
     article_citation: Utf8

@@ -6,9 +6,10 @@ use biomedica::error::{Error, Reason, Stage};
 use biomedica::limits::Limits;
 use biomedica::package::{Kind, Package};
 use biomedica::pipeline::{Options, Reader, Unit};
+use biomedica::store::StoreOptions;
 
 fn options(threads: usize) -> Options {
-    Options { threads, limits: Limits::default(), rules: Rules::of_size(21) }
+    Options { threads, limits: Limits::default(), rules: Rules::of_size(21), store: StoreOptions::default() }
 }
 
 fn packages(directory: &std::path::Path, count: usize) -> Vec<Package> {

@@ -21,6 +21,8 @@ use crate::store::StoreOptions;
 pub struct Fake {
     pub number: u32,
     pub kind: Kind,
+    /// Another state has another size and other images.
+    pub state: u8,
 }
 
 /// What a package gives.
@@ -43,19 +45,19 @@ impl Fake {
 
     /// As a package that says what it is by its name and its size.
     fn package(self) -> Package {
-        let num_bytes = 1000 + u64::from(self.number);
+        let num_bytes = 1000 + u64::from(self.number) + 100_000 * u64::from(self.state);
         Package::new(self.path(), package::Kind::TarGz, num_bytes)
     }
 }
 
 pub fn packages(n: u32) -> Vec<Fake> {
-    (0..n).map(|number| Fake { number, kind: Kind::Article }).collect()
+    (0..n).map(|number| Fake { number, kind: Kind::Article, state: 0 }).collect()
 }
 
-fn figure(accession: &str, i: u32, seed: u32) -> Figure {
+fn figure(accession: &str, i: u32, seed: u32, state: u8) -> Figure {
     let format =
         [Format::Jpeg, Format::Jpeg, Format::Jpeg, Format::Png, Format::Tiff][(seed as usize + i as usize) % 5];
-    let size = 10_000 * (seed % 7) + 100 * i + 3;
+    let size = 10_000 * (seed % 7) + 100 * i + 3 + u32::from(state);
     let bytes: Vec<u8> = (0..size).map(|k| u8::try_from((k * 31 + seed * 7 + i) % 256).unwrap()).collect();
     let (status, image) = match (seed + i) % 6 {
         4 => (Status::NoImage, false),
@@ -98,7 +100,7 @@ pub fn article(package: Fake) -> Article {
             text: format!("Text of {seed}. ").repeat(50),
             ..jats::Article::default()
         },
-        figures: (1..=seed % 5).map(|i| figure(&accession, i, seed)).collect(),
+        figures: (1..=seed % 5).map(|i| figure(&accession, i, seed, package.state)).collect(),
         accession,
     }
 }
@@ -158,7 +160,7 @@ pub fn write(
     give: fn(&[Fake]) -> Vec<Chunk>,
 ) -> Result<Summary> {
     let writer = Writer::open(root, options)?;
-    let plan = writer.plan(packages.iter().map(|fake| Ok(fake.package())));
+    let plan = writer.plan(packages.iter().map(|fake| Ok(fake.package())), true);
     let walked = plan.walked();
     let mut results = Units::new(plan).flat_map(|unit| match unit {
         Ok(unit) => {

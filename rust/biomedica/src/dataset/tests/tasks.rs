@@ -6,10 +6,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::make::{local, options, tree};
-use crate::dataset::{Failed, Options, PartRecord, Task, Writer, extract, verify};
+use crate::dataset::{Options, PartRecord, Task, Writer, extract, verify};
 use crate::error::{Reason, Result};
 use crate::pipeline;
 use crate::source::{Selection, walk};
+use crate::store::StoreOptions;
 
 const ARTICLE: &str = "<article><front><article-meta><article-id pub-id-type='pmc'>NUMBER</article-id></article-meta>\
     </front><body><fig><caption><p>A cell.</p></caption><graphic href='a.jpg'/></fig></body></article>";
@@ -34,13 +35,13 @@ fn whole(root: &Path, sources: &Path) -> BTreeMap<String, String> {
 
 /// The tasks of a run, as they travel.
 fn tasks(writer: &Writer, sources: &Path) -> Vec<String> {
-    let plan = writer.plan(walk(&[sources.into()]));
+    let plan = writer.plan(walk(&[sources.into()], &Selection::default(), &StoreOptions::default()), true);
     plan.map(|part| serde_json::to_string(&Task::new(writer.place(), part.unwrap())).unwrap()).collect()
 }
 
 fn make(task: &str, root: &Path) -> Result<PartRecord> {
     let task: Task = serde_json::from_str(task).unwrap();
-    task.run(&local(root), Some(1), &mut |_| ControlFlow::Continue(())).map(Option::unwrap)
+    task.run(&local(root), Some(1), &mut |_| ControlFlow::Continue(()))
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn parts_made_elsewhere_in_any_order_and_twice_give_the_bytes_of_one_process() {
     let expected = whole(dir.path(), &sources);
     let out = dir.path().join("out");
     let mut writer = Writer::open(&local(&out), &options()).unwrap();
-    let plan = writer.plan(walk(std::slice::from_ref(&sources)));
+    let plan = writer.plan(walk(std::slice::from_ref(&sources), &Selection::default(), &StoreOptions::default()), true);
     let walked = plan.walked();
     let made: Vec<PartRecord> = tasks(&writer, &sources).iter().rev().map(|task| make(task, &out).unwrap()).collect();
     assert_eq!(plan.count(), 3);
@@ -146,72 +147,4 @@ fn threads_of_a_task_are_those_of_its_machine() {
     let place = crate::dataset::Place::new(&local(Path::new("x")), &Options { threads: Some(3), ..options() }, None);
     assert_eq!((place.reading().threads, place.digest()), (3, options().digest().as_str()));
     assert!(pipeline::threads(None) > 0);
-}
-
-/// Makes the parts anew in which something failed that may heal; gives what failed before and after.
-fn retry(out: &Path) -> (Vec<Failed>, Vec<Failed>) {
-    let mut writer = Writer::reopen(&local(out)).unwrap();
-    let before = writer.failed().unwrap();
-    for failed in &before {
-        let task = writer.again(failed.number).unwrap();
-        if let Some(record) = task.run(&local(out), Some(1), &mut |_| ControlFlow::Continue(())).unwrap() {
-            writer.adopt(record.number, &record.inputs).unwrap();
-        }
-    }
-    let after = writer.failed().unwrap();
-    (before, after)
-}
-
-#[cfg(unix)]
-#[test]
-fn what_failed_for_a_reason_that_may_heal_is_made_again_and_gives_the_bytes_of_a_run_without_the_failure() {
-    use std::os::unix::fs::symlink;
-    let dir = tempfile::tempdir().unwrap();
-    let sources = sources(dir.path());
-    let package = sources.join("PMC105.xml");
-    let moved = dir.path().join("PMC105.xml");
-    let expected = whole(dir.path(), &sources);
-    fs::rename(&package, &moved).unwrap();
-    symlink(&moved, &package).unwrap();
-    fs::rename(&moved, dir.path().join("away")).unwrap();
-    let out = dir.path().join("out");
-    let selection = Selection::default();
-    extract(&[sources.clone()], &local(&out), &options(), &selection, &mut |_| ControlFlow::Continue(())).unwrap();
-    let failed = tree(&out);
-    assert_ne!(failed, expected);
-    let once = vec![Failed { number: 0, failures: 1 }];
-    // Nothing has healed: not a byte changes.
-    assert_eq!(retry(&out), (once.clone(), once.clone()));
-    assert_eq!(tree(&out), failed);
-    fs::rename(dir.path().join("away"), &moved).unwrap();
-    assert_eq!(retry(&out), (once, Vec::new()));
-    assert_eq!(tree(&out), expected);
-    assert_eq!(retry(&out), (Vec::new(), Vec::new()));
-}
-
-#[test]
-fn packages_that_went_away_since_do_not_take_their_articles_with_them() {
-    let dir = tempfile::tempdir().unwrap();
-    let sources = sources(dir.path());
-    let out = dir.path().join("out");
-    let list = dir.path().join("all.txt");
-    fs::write(&list, "in\nin/PMC199.xml\n").unwrap();
-    let selection = Selection::default();
-    extract(&[list], &local(&out), &options(), &selection, &mut |_| ControlFlow::Continue(())).unwrap();
-    let before = tree(&out);
-    fs::remove_file(sources.join("PMC144.xml")).unwrap();
-    let (failed, still) = retry(&out);
-    assert_eq!((failed.len(), still), (1, failed));
-    assert_eq!(tree(&out), before);
-}
-
-#[test]
-fn only_a_finished_dataset_is_retried() {
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("out");
-    assert_eq!(Writer::reopen(&local(&out)).unwrap_err().reason(), Reason::NotFound);
-    drop(Writer::open(&local(&out), &options()).unwrap());
-    let error = Writer::reopen(&local(&out)).unwrap_err();
-    assert_eq!(error.reason(), Reason::Mismatch);
-    assert!(error.detail().contains("extract"), "{error}");
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::BitOrAssign;
 
-/// The names of licences from the freest to the strictest; the place of each is its bit in [`Codes`].
+/// The names of licences from the freest to the strictest; the place of each is its bit in `Codes`.
 pub const CODES: [&str; 8] = ["CC0", "CC BY", "CC BY-SA", "CC BY-ND", "CC BY-NC", "CC BY-NC-SA", "CC BY-NC-ND", "TDM"];
 
 /// Terms in one name, at most: a name that turns out to be none is read again from its second word.

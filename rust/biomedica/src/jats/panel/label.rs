@@ -3,7 +3,7 @@
 use super::caption::{Caption, is_word};
 
 /// Words before a label that is followed by what it labels.
-const FUNCTION: [&str; 38] = [
+pub const FUNCTION: [&str; 38] = [
     "about",
     "after",
     "among",
@@ -44,7 +44,7 @@ const FUNCTION: [&str; 38] = [
     "over",
 ];
 /// Words after a label that is the subject of its sentence, or that follows what it labels.
-const VERBS: [&str; 28] = [
+pub const VERBS: [&str; 28] = [
     "correspond",
     "corresponds",
     "depict",
@@ -118,6 +118,14 @@ impl Letters {
         Self { bits: self.bits & !others.bits, ..self }
     }
 
+    /// The letters between the last of these and the first of others; none when they are not before them.
+    pub fn between(self, others: Self) -> Self {
+        let next = 32 - self.bits.leading_zeros();
+        let is_range = !self.is_empty() && !others.is_empty() && self.lower == others.lower && next <= others.first();
+        let bits = if is_range { (next..others.first()).fold(0, |bits, place| bits | 1 << place) } else { 0 };
+        Self { bits, ..others }
+    }
+
     /// Each letter, in order.
     pub fn iter(self) -> impl Iterator<Item = char> {
         let first = if self.lower { b'a' } else { b'A' };
@@ -128,7 +136,7 @@ impl Letters {
     }
 
     /// Adds a letter behind all others, with those between when it ends a range; false when it is not behind them.
-    fn add(&mut self, letter: u8, is_range: bool) -> bool {
+    pub fn add(&mut self, letter: u8, is_range: bool) -> bool {
         let place = u32::from(letter.to_ascii_lowercase() - b'a');
         let next = 32 - self.bits.leading_zeros();
         let lower = letter.is_ascii_lowercase();
@@ -163,11 +171,9 @@ pub struct Candidate {
 pub fn candidates(caption: &Caption<'_>) -> Vec<Candidate> {
     let mut found = Vec::new();
     let mut at = 0;
-    while at < caption.text.len() {
-        let Some(candidate) = may_begin(caption, at).then(|| candidate(caption, at)).flatten() else {
-            at += 1;
-            continue;
-        };
+    while let Some(place) = next_place(caption.text.as_bytes(), at) {
+        at = place + 1;
+        let Some(candidate) = may_begin(caption, place).then(|| candidate(caption, place)).flatten() else { continue };
         at = candidate.end;
         // Letters that mark groups of a statistic are no panels.
         let before = caption.between(0, candidate.start);
@@ -179,25 +185,33 @@ pub fn candidates(caption: &Caption<'_>) -> Vec<Candidate> {
     found
 }
 
-/// Whether it is worth to look closer: at a parenthesis, at a letter by itself, at `Panel`. Nearly no byte is: this is
-/// asked of each.
-#[inline]
+/// The first place from `at` on that is worth to look closer: a parenthesis, the last letter of a run of letters and
+/// digits, a `pa`. Nearly no byte is, and this looks at each.
+fn next_place(bytes: &[u8], at: usize) -> Option<usize> {
+    let bytes = bytes.get(at..)?;
+    let is_place = |pair: &[u8; 2]| {
+        let [first, second] = *pair;
+        first == b'('
+            || first.is_ascii_alphabetic()
+                && (!second.is_ascii_alphanumeric() || second == b'a' && first | 0x20 == b'p')
+    };
+    let found = bytes.array_windows().position(is_place);
+    let last = || bytes.last().filter(|last| last.is_ascii_alphabetic()).map(|_| bytes.len() - 1);
+    found.or_else(last).map(|place| at + place)
+}
+
+/// Whether a place of those is a parenthesis, a letter by itself, or the beginning of `Panel`.
 fn may_begin(caption: &Caption<'_>, at: usize) -> bool {
     let bytes = caption.text.as_bytes();
-    let Some(&first) = bytes.get(at) else { return false };
-    if first == b'(' {
+    if bytes.get(at) == Some(&b'(') {
         return true;
-    }
-    let second = bytes.get(at + 1).copied().unwrap_or(b' ');
-    let is_short = first.is_ascii_alphabetic() && !second.is_ascii_alphanumeric();
-    if !is_short && (first | 0x20 != b'p' || second != b'a') {
-        return false;
     }
     let runs_on = at.checked_sub(1).and_then(|last| bytes.get(last)).is_some_and(u8::is_ascii_alphanumeric);
     if runs_on && !caption.ends_bold(at) {
         return false;
     }
-    is_short || caption.from(at).get(1..5) == Some("anel")
+    let ends = bytes.get(at + 1).is_none_or(|next| !next.is_ascii_alphanumeric());
+    ends || caption.from(at).get(1..5) == Some("anel")
 }
 
 fn candidate(caption: &Caption<'_>, at: usize) -> Option<Candidate> {
@@ -338,7 +352,7 @@ fn following(text: &str, at: usize) -> Option<(u8, usize, bool)> {
 }
 
 /// Where the next letter of a list can stand: behind each reading of what joins it.
-fn joined(text: &str, at: usize) -> impl Iterator<Item = (usize, bool)> {
+pub fn joined(text: &str, at: usize) -> impl Iterator<Item = (usize, bool)> {
     let spaced = |at: usize| after(text, at, " ").unwrap_or(at);
     let begin = spaced(at);
     let comma = after(text, begin, ",").map(spaced);
@@ -351,7 +365,7 @@ fn joined(text: &str, at: usize) -> impl Iterator<Item = (usize, bool)> {
     [comma_and, comma, and, ampersand, slash].into_iter().flatten().map(|at| (at, false)).chain(dash)
 }
 
-fn is_dash(c: char) -> bool {
+pub fn is_dash(c: char) -> bool {
     matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '~')
 }
 
@@ -364,7 +378,7 @@ fn item(text: &str, at: usize) -> Option<u8> {
 }
 
 /// Behind `what`, if it stands at a place.
-fn after(text: &str, at: usize, what: &str) -> Option<usize> {
+pub fn after(text: &str, at: usize, what: &str) -> Option<usize> {
     text.get(at..)?.starts_with(what).then_some(at + what.len())
 }
 
@@ -374,7 +388,7 @@ fn is_in_parentheses(text: &str) -> bool {
 }
 
 /// Length of a `Panel ` or `Panels ` at the beginning.
-fn panel_word(text: &str) -> usize {
+pub fn panel_word(text: &str) -> usize {
     ["Panel ", "Panels ", "panel ", "panels "].iter().find(|word| text.starts_with(**word)).map_or(0, |word| word.len())
 }
 

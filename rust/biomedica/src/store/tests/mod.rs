@@ -4,7 +4,7 @@
 
 mod cache;
 mod faults;
-mod server;
+pub(crate) mod server;
 mod whole;
 mod write;
 

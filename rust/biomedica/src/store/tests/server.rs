@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const STALL: Duration = Duration::from_secs(2);
 
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -20,18 +20,18 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(status: u16) -> Self {
+    pub(crate) fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new(), cut: None, stall: None }
     }
 
-    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 }
 
 /// What a good server answers for `data`.
-pub(super) fn serve(data: &[u8], etag: &str, request: &str) -> Answer {
+pub(crate) fn serve(data: &[u8], etag: &str, request: &str) -> Answer {
     let mut answer = Answer::new(200).header("ETag", &format!("\"{etag}\""));
     let range = request.lines().find_map(|line| line.strip_prefix("range: bytes="));
     let Some((start, end)) = range.and_then(|range| range.split_once('-')) else {
@@ -48,7 +48,7 @@ pub(super) fn serve(data: &[u8], etag: &str, request: &str) -> Answer {
     answer.header("Content-Range", &format!("bytes {start}-{}/{}", end - 1, data.len()))
 }
 
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
     stop: Arc<AtomicBool>,
@@ -57,15 +57,15 @@ pub(super) struct Server {
 
 impl Server {
     /// A server that asks `answer` with each request's number and text, in lower case but for its first line.
-    pub(super) fn new(answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
         Self::at("127.0.0.1:0".parse().unwrap(), answer)
     }
 
-    pub(super) fn of(data: Vec<u8>) -> Self {
+    pub(crate) fn of(data: Vec<u8>) -> Self {
         Self::new(move |_, request| serve(&data, "1", request))
     }
 
-    pub(super) fn at(address: SocketAddr, answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn at(address: SocketAddr, answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let (address, requests, stop) = (listener.local_addr().unwrap(), Arc::default(), Arc::<AtomicBool>::default());
         let (seen, ended) = (Arc::clone(&requests), Arc::clone(&stop));
@@ -83,15 +83,15 @@ impl Server {
         Self { address, requests, stop, thread: Some(thread) }
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}/{path}", self.address)
     }
 
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }

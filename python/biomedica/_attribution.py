@@ -1,0 +1,181 @@
+"""`attribution`: who made each image, and under which licence, as CC BY and its kin want it told."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from biomedica._sources import StorageOptions, StrPath
+from biomedica.dataset import Dataset
+from biomedica.dataset import open as open_dataset
+from biomedica.exceptions import DatasetError
+
+__all__ = ["NAME", "attribution"]
+
+NAME = "ATTRIBUTION.parquet"
+SUBSETS = ("commercial", "noncommercial", "other")
+ROWS = 1 << 16
+"""Rows of a group in the files."""
+_COPIED = [
+    "article_authors",
+    "article_title",
+    "article_journal",
+    "article_doi",
+    "article_license",
+    "article_license_url",
+]
+_ARTICLE = "article_accession_id"
+_COLUMNS = ["image_id", _ARTICLE, *_COPIED, "article_url"]
+SCHEMA = pa.schema([(name, pa.list_(pa.string()) if name == "article_authors" else pa.string()) for name in _COLUMNS])
+
+
+def attribution(
+    dataset: Dataset | StrPath,
+    output: StrPath,
+    *,
+    subset: str | Sequence[str] | None = None,
+    storage_options: StorageOptions | None = None,
+) -> list[Path]:
+    """Write who made each image of a dataset, and under which licence: `OUTPUT/SUBSET/ATTRIBUTION.parquet`.
+
+    Licences such as CC BY ask that whoever hands an image on names its authors, its title, its source and its licence.
+    The files are made from the dataset's tables as they are now, so make them whenever you publish shards: what an update
+    withdrew is not in them. There is one row a pair, in the order of the dataset, with the columns `image_id`,
+    `article_accession_id`, `article_authors` (a list), `article_title`, `article_journal`, `article_doi`,
+    `article_license`, `article_license_url` (null where the document has none) and `article_url` (at PubMed Central, else
+    the DOI's). Images are the publishers' bytes, so that there are no changes to tell of.
+
+    Tables are streamed; what is kept in memory is some ten thousand rows, whatever the size of the dataset. A file appears
+    whole, in the place of an older one; a subset without pairs has a file without rows.
+
+    Args:
+        dataset: A dataset, or its directory or URL.
+        output: A directory; `DATASET/shards` puts each file beside the shards of its subset.
+        subset: Only this subset, or these: `commercial`, `noncommercial`, `other`.
+        storage_options: How the dataset's store is spoken to, as `open` takes it.
+
+    Returns:
+        The files, one a subset.
+
+    Raises:
+        ValueError: No subset has this name.
+        DatasetError: The dataset cannot be read, or a file cannot be written.
+
+    Example:
+        >>> import biomedica as bm
+        >>> bm.attribution("dataset/", "attribution/", subset="commercial")  # doctest: +SKIP
+        [PosixPath('attribution/commercial/ATTRIBUTION.parquet')]
+    """
+    wanted = [subset] if isinstance(subset, str) else list(dict.fromkeys(SUBSETS if subset is None else subset))
+    for name in wanted:
+        if name not in SUBSETS:
+            raise ValueError(f"no subset is called {name!r}; there are {', '.join(SUBSETS)}")
+    opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset, storage_options=storage_options)
+    with contextlib.ExitStack() as stack:
+        files: dict[str, _File] = {}
+        for name in wanted:
+            files[name] = _File(Path(output) / name / NAME)
+            stack.callback(files[name].discard)
+        for rows in _rows(opened, wanted):
+            for name, file in files.items():
+                file.add(rows.filter(pc.equal(rows["subset"], name)).drop_columns("subset"))
+        return [file.publish() for file in files.values()]
+
+
+def _rows(dataset: Dataset, subsets: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows of all pairs of these subsets, in order, with the subset of each.
+
+    Both tables have their articles in one order, so that a window of the articles goes along with the figures.
+    """
+    articles = dataset.articles().to_batches(columns=[_ARTICLE, *_COPIED])
+    is_pair = pc.field("shard").is_valid() & pc.field("subset").isin(subsets)
+    window: list[pa.RecordBatch] = []
+    try:
+        for batch in dataset.figures().to_batches(columns=["image_id", _ARTICLE, "subset"], filter=is_pair):
+            if not batch.num_rows:
+                continue
+            names = batch.column(_ARTICLE)
+            while (places := _places(names, window)).null_count:
+                following = next(articles, None)
+                if following is None:
+                    missing = names.filter(places.is_null())[0]
+                    raise DatasetError(
+                        f"{dataset.location}: article {missing} has figures but no row; verify the dataset"
+                    )
+                window.append(following)
+            yield _joined(batch, pa.Table.from_batches(window).take(places))
+            # The next figures belong to the last of these articles or to later ones.
+            while len(window) > 1 and not pc.is_in(names[-1], window[0].column(_ARTICLE)).as_py():
+                del window[0]
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{dataset.location}: a table is damaged; verify the dataset: {error}") from error
+
+
+def _places(names: pa.StringArray, window: Sequence[pa.RecordBatch]) -> pa.Int32Array:
+    """Where in the window the articles of these names are; null where they are not."""
+    known = [batch.column(_ARTICLE) for batch in window]
+    return pc.index_in(names, pa.concat_arrays(known) if known else pa.array([], pa.string()))
+
+
+def _joined(figures: pa.RecordBatch, articles: pa.Table) -> pa.Table:
+    """Figures with the columns of their articles."""
+    names, dois = articles[_ARTICLE], articles["article_doi"]
+    in_pmc = pc.binary_join_element_wise("https://pmc.ncbi.nlm.nih.gov/articles/", names, "/", "")
+    by_doi = pc.binary_join_element_wise("https://doi.org/", dois, "")
+    columns = {"image_id": figures.column("image_id"), _ARTICLE: names}
+    columns |= {name: articles[name] for name in _COPIED}
+    columns["article_url"] = pc.if_else(pc.starts_with(names, "PMC"), in_pmc, by_doi)
+    return pa.table({**columns, "subset": figures.column("subset")})
+
+
+class _File:
+    """A file that appears whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._temporary = path.with_name(f".{path.name}.tmp")
+        self._rows: list[pa.Table] = []
+        self._waiting = 0
+        with self._told():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(self._temporary, SCHEMA, compression="zstd")
+
+    def add(self, rows: pa.Table) -> None:
+        """Append rows, in groups of about one size."""
+        self._rows.append(rows.cast(SCHEMA))
+        self._waiting += rows.num_rows
+        if self._waiting >= ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            with self._told():
+                self._writer.write_table(pa.concat_tables(self._rows), row_group_size=ROWS)
+        self._rows, self._waiting = [], 0
+
+    def publish(self) -> Path:
+        """Put the file in its place."""
+        self._flush()
+        with self._told():
+            self._writer.close()
+            with self._temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            self._temporary.replace(self.path)
+        return self.path
+
+    def discard(self) -> None:
+        """Remove what was not published."""
+        with contextlib.suppress(OSError):
+            self._writer.close()
+        self._temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DatasetError(f"{self.path}: cannot be written: {error.strerror or error}") from error
