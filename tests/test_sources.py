@@ -173,9 +173,7 @@ def test_a_source_that_is_none_is_told_before_anything_is_read(bucket: Bucket, s
         bm.read(source, storage_options=bucket.options())
 
 
-def test_a_broken_inventory_ends_the_run_and_its_bad_lines_do_not(
-    mirror: Path, bucket: Bucket, tmp_path: Path
-) -> None:
+def test_a_broken_inventory_ends_the_run_and_its_bad_lines_do_not(mirror: Path, bucket: Bucket, tmp_path: Path) -> None:
     table = f"inventory-reports/lab/metadata/data/{cloud.DATES[0]}-0.csv.gz"
     whole = bucket.get(table)
     bucket.put(table, whole[: len(whole) // 2])

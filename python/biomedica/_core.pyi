@@ -3,7 +3,6 @@
 import builtins
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, final
 
@@ -292,14 +291,8 @@ def stream(
     back if they have no index.
     """
 
-def retry(
-    path: str, *, threads: int | None = None, storage_options: Sequence[tuple[str, str]] = ...
-) -> dict[str, int]:
-    """Read those parts of a dataset again in which something failed that may heal; `biomedica.retry` documents it.
-
-    Returns:
-        The fields of `biomedica.Retried`.
-    """
+def retry(path: str, *, threads: int | None = None, storage_options: Sequence[tuple[str, str]] = ...) -> dict[str, int]:
+    """Read parts again in which something failed that may heal; gives the fields of `biomedica.Retried`."""
 
 def compact(
     path: str, *, min_dropped: float, storage_options: Sequence[tuple[str, str]] = ...
