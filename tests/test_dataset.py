@@ -28,10 +28,16 @@ def test_tables_have_the_published_columns(dataset: bm.Dataset) -> None:
     assert dataset.failures().schema.names == ["source", "article_accession_id", "member", "stage", "reason", "detail"]
     assert dataset.articles().count_rows() == 20
     assert dataset.failures().count_rows() == 0
-    assert dataset.packages().schema.names == ["package", "fingerprint", "num_bytes"]
+    assert dataset.packages().schema.names == ["package", "fingerprint", "num_bytes", "kind", "version_reason"]
     packages = sorted((dataset.path.parent / "in").iterdir())
     assert dataset.packages().to_table().to_pylist() == [
-        {"package": str(path), "fingerprint": str(path.stat().st_size), "num_bytes": path.stat().st_size}
+        {
+            "package": str(path),
+            "fingerprint": str(path.stat().st_size),
+            "num_bytes": path.stat().st_size,
+            "kind": "tar.gz",
+            "version_reason": None,
+        }
         for path in packages
     ]
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from biomedica._extract import Progress, extract
     from biomedica._index import Indexed, index
     from biomedica._read import Chunk, Reader, read
+    from biomedica._retry import Retried, retry
     from biomedica._stream import Sample, Stream, stream
     from biomedica._survey import Survey, survey
     from biomedica.dataset import Dataset, Problem, Report, open
@@ -58,6 +59,7 @@ __all__ = [
     "Progress",
     "Reader",
     "Report",
+    "Retried",
     "Sample",
     "SourceError",
     "SourceNotFoundError",
@@ -78,6 +80,7 @@ __all__ = [
     "open",
     "parse_article",
     "read",
+    "retry",
     "stream",
     "survey",
     "train",
@@ -100,6 +103,7 @@ _HOME = {
     "REASONS": "_core",
     "Reader": "_read",
     "Report": "dataset",
+    "Retried": "_retry",
     "STAGES": "_core",
     "STATUSES": "_core",
     "Sample": "_stream",
@@ -116,6 +120,7 @@ _HOME = {
     "open": "dataset",
     "parse_article": "_core",
     "read": "_read",
+    "retry": "_retry",
     "stream": "_stream",
 }
 

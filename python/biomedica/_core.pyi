@@ -295,6 +295,9 @@ def stream(
     back if they have no index.
     """
 
+def retry(path: str, *, threads: int | None = None, storage_options: Sequence[tuple[str, str]] = ...) -> dict[str, int]:
+    """Read parts again in which something failed that may heal; gives the fields of `biomedica.Retried`."""
+
 def compact(
     path: str, *, min_dropped: float, storage_options: Sequence[tuple[str, str]] = ...
 ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], int, int]:

@@ -142,7 +142,8 @@ class Dataset:
     def packages(self) -> pads.Dataset:
         """One row for each package that was looked at, whatever it gave, in the order of the run.
 
-        `package` is its path as it was found, `num_bytes` its size; a package whose `fingerprint` is another has changed.
+        `package` is its path as it was found, `kind` what it is, `num_bytes` its size; a package whose `fingerprint` is
+        another has changed. `version_reason` says why this version of a cloud article was taken.
         """
         return self._table("packages")
 

@@ -4,7 +4,7 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from biomedica.cli import attribution, compact, demo, enrich, extract, index, merge, stats, train, verify
+from biomedica.cli import attribution, compact, demo, enrich, extract, index, merge, retry, stats, train, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +34,7 @@ VERBS: dict[str, Verb] = {
     "extract": extract,
     "index": index,
     "merge": merge,
+    "retry": retry,
     "stats": stats,
     "train": train,
     "verify": verify,

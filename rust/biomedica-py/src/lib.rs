@@ -10,6 +10,7 @@ mod interrupt;
 mod parse_article;
 mod parse_entrez;
 mod read;
+mod retry;
 mod rules;
 mod run;
 mod selection;
@@ -40,6 +41,8 @@ mod core {
     use super::parse_entrez::parse_entrez;
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
+    #[pymodule_export]
+    use super::retry::retry;
     #[pymodule_export]
     use super::run::{Run, survey, write_part};
     #[pymodule_export]

@@ -27,6 +27,11 @@ macro_rules! words {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }
+
+            /// The value that a word stands for.
+            pub fn of_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == word)
+            }
         }
 
         impl std::fmt::Display for $name {
@@ -44,8 +49,7 @@ macro_rules! words {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
                 let word = <String as serde::Deserialize>::deserialize(deserializer)?;
-                let mut all = Self::ALL.iter().copied();
-                all.find(|known| known.as_str() == word).ok_or_else(|| {
+                Self::of_word(&word).ok_or_else(|| {
                     serde::de::Error::custom(format!(concat!("no ", stringify!($name), " is called {}"), word))
                 })
             }
@@ -222,6 +226,12 @@ impl Error {
     /// Why it failed.
     pub fn reason(&self) -> Reason {
         self.0.reason
+    }
+
+    /// Whether the same may go well another time: a network, a disk, a right or a file that was not there.
+    pub fn may_heal(&self) -> bool {
+        let passing = [Reason::NotFound, Reason::PermissionDenied, Reason::Io, Reason::DiskFull];
+        self.stage() == Stage::Fetch || passing.contains(&self.reason())
     }
 
     /// The path or URL in which it happened.

@@ -16,6 +16,7 @@ mod options;
 mod part;
 mod place;
 mod plan;
+mod retry;
 mod root;
 mod rows;
 mod samples;
@@ -36,6 +37,7 @@ pub use manifest::{Counts, DatasetRecord, FileRecord, PartEntry, PartRecord, Sub
 pub use options::{FORMAT, Options};
 pub use place::Place;
 pub use plan::{PartPlan, Plan, Units, Walked};
+pub use retry::{Retried, retry};
 pub use root::Root;
 pub use task::{Task, write_part};
 pub(crate) use tombstone::Tombstones;

@@ -72,6 +72,11 @@ impl Part {
         Counts { packages, input_bytes: u64::try_from(share).unwrap_or(u64::MAX), ..self.counts.clone() }
     }
 
+    /// What is in it.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
     /// Bytes of samples and finished tables written so far.
     pub(super) fn num_bytes(&self) -> u64 {
         self.shards.num_bytes()

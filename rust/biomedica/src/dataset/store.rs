@@ -70,6 +70,12 @@ impl Store {
         &self.place
     }
 
+    /// The parts in which something failed and nothing is dead.
+    pub(super) fn failed(&self) -> Vec<u32> {
+        let is_failed = |done: &Done| done.counts.failures > 0 && done.entry.dropped.is_none();
+        self.parts.iter().filter(|(_, done)| is_failed(done)).map(|(number, _)| *number).collect()
+    }
+
     /// The inputs of every finished part: what a plan must know to leave parts out.
     pub(super) fn done(&self) -> BTreeMap<u32, String> {
         self.parts.iter().map(|(number, done)| (*number, done.inputs.clone())).collect()
@@ -160,6 +166,15 @@ impl Store {
     /// What is dead in parts of the dataset as it was when it was opened.
     pub(super) fn tombstones(&self) -> Option<&Tombstones> {
         self.update.as_ref().map(Update::tombstones)
+    }
+
+    /// Takes in a part of a complete dataset that was made anew in its own place.
+    pub(super) fn renew(&mut self, record: PartRecord) -> Result<()> {
+        self.forget(record.number);
+        self.parts.insert(record.number, Done::new(record));
+        self.count();
+        let (generation, tombstones) = self.update.as_ref().map_or((0, None), |u| (u.generation(), u.file()));
+        self.write_record(&DatasetRecord { generation, tombstones, ..self.to_record() })
     }
 
     /// Puts parts in the place of others, all at once.

@@ -68,6 +68,15 @@ pub fn write_part(
     plan: Arc<PartPlan>,
     progress: &mut dyn FnMut(&Counts) -> ControlFlow<()>,
 ) -> Result<PartRecord> {
+    read_part(place, plan, progress)?.publish()
+}
+
+/// The same, but for the publishing.
+pub(super) fn read_part(
+    place: &Place,
+    plan: Arc<PartPlan>,
+    progress: &mut dyn FnMut(&Counts) -> ControlFlow<()>,
+) -> Result<Part> {
     check_any(&plan)?;
     let units = Units::new(std::iter::once(Ok(Arc::clone(&plan))));
     let mut reader = pipeline::Reader::new(units, place.reading());
@@ -75,7 +84,7 @@ pub fn write_part(
     loop {
         match reader.next_within(TICK) {
             None => {}
-            Some(None) => return part.publish(),
+            Some(None) => return Ok(part),
             Some(Some(read)) => part.add(&read?.1)?,
         }
         if progress(&part.so_far()).is_break() {

@@ -4,6 +4,7 @@ mod compact;
 mod damage;
 mod make;
 mod remote;
+mod retry;
 mod runs;
 mod shards;
 mod tasks;

@@ -57,6 +57,11 @@ impl Update {
         self.parts.contains(&part)
     }
 
+    /// How often the dataset has been updated.
+    pub(super) fn generation(&self) -> u32 {
+        self.before.generation
+    }
+
     /// The tombstones' file as it was.
     pub(super) fn file(&self) -> Option<FileRecord> {
         self.before.tombstones.clone()

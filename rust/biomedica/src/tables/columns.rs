@@ -172,6 +172,14 @@ impl Table for Packages {
             PackageRow::Found(package) => Value::int(Some(package.num_bytes)),
             PackageRow::Failed(_) => Value::Null,
         };
+        "kind": Kind::Text, |r| match r {
+            PackageRow::Found(package) => Value::Text(package.kind.as_str()),
+            PackageRow::Failed(_) => Value::Null,
+        };
+        "version_reason": Kind::Text, |r| match r {
+            PackageRow::Found(package) => Value::text(package.version_reason.map(VersionReason::as_str)),
+            PackageRow::Failed(_) => Value::Null,
+        };
     };
 }
 

@@ -1,0 +1,147 @@
+//! What failed for a reason that may heal.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use super::make::{local, options, tree};
+use crate::dataset::file::faults::fail_after;
+use crate::dataset::{DatasetRecord, Retried, extract, retry, verify};
+use crate::error::{Error, Reason, Result, Stage};
+use crate::source::Selection;
+
+const ARTICLE: &str = "<article><front><article-meta><article-id pub-id-type='pmc'>NUMBER</article-id></article-meta>\
+    </front><body><fig><caption><p>A cell.</p></caption><graphic href='a.jpg'/></fig></body></article>";
+
+/// 45 documents that stand for themselves, one of which cannot be read.
+fn sources(root: &Path) -> PathBuf {
+    let sources = root.join("in");
+    fs::create_dir_all(&sources).unwrap();
+    for number in 100..145 {
+        fs::write(sources.join(format!("PMC{number}.xml")), ARTICLE.replace("NUMBER", &number.to_string())).unwrap();
+    }
+    fs::write(sources.join("PMC120.xml"), "<article>").unwrap();
+    sources
+}
+
+fn run(out: &Path, source: &Path) -> BTreeMap<String, String> {
+    let selection = Selection::default();
+    extract(&[source.into()], &local(out), &options(), &selection, &mut |_| ControlFlow::Continue(())).unwrap();
+    tree(out)
+}
+
+fn again(out: &Path) -> Result<Retried> {
+    retry(&local(out), Some(1), &mut |_| ControlFlow::Continue(()))
+}
+
+/// Has a document of `sources` be a link to a file that is not there, runs, and lets the file come back. Gives the
+/// dataset, its bytes, and those of a run in which nothing was away.
+#[cfg(unix)]
+fn failed(root: &Path) -> (PathBuf, BTreeMap<String, String>, BTreeMap<String, String>) {
+    let sources = sources(root);
+    let expected = run(&root.join("whole"), &sources);
+    let (package, target) = (sources.join("PMC105.xml"), root.join("PMC105.xml"));
+    let bytes = fs::read(&package).unwrap();
+    fs::remove_file(&package).unwrap();
+    std::os::unix::fs::symlink(&target, &package).unwrap();
+    let out = root.join("out");
+    let before = run(&out, &sources);
+    fs::write(&target, bytes).unwrap();
+    (out, before, expected)
+}
+
+#[cfg(unix)]
+#[test]
+fn what_has_healed_gives_the_bytes_of_a_run_in_which_it_never_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, before, expected) = failed(dir.path());
+    let target = dir.path().join("PMC105.xml");
+    fs::rename(&target, dir.path().join("away")).unwrap();
+    let still = Retried { total_parts: 1, parts: 1, failures_before: 1, failures: 1, ..Retried::default() };
+    assert_eq!(again(&out).unwrap(), still);
+    assert_eq!(tree(&out), before, "nothing has healed, not a byte changes");
+    fs::rename(dir.path().join("away"), &target).unwrap();
+    let healed = Retried { renewed_parts: 1, failures: 0, articles: 1, ..still };
+    assert_eq!(again(&out).unwrap(), healed);
+    assert_eq!(tree(&out), expected);
+    assert_eq!(again(&out).unwrap(), Retried::default());
+    assert_eq!(run(&out, &dir.path().join("in")), expected, "an extraction has nothing to add");
+}
+
+#[cfg(unix)]
+#[test]
+fn packages_that_went_away_since_do_not_take_their_articles_with_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, before, _) = failed(dir.path());
+    fs::remove_file(dir.path().join("in/PMC104.xml")).unwrap();
+    let done = again(&out).unwrap();
+    assert_eq!((done.parts, done.renewed_parts, done.failures), (1, 0, 1));
+    assert_eq!(tree(&out), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn ended_at_any_change_of_the_disk_it_leaves_a_dataset_that_an_extraction_or_a_retry_makes_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, ..) = failed(dir.path());
+    let copy = |to: &Path| {
+        for (name, _) in tree(&out) {
+            let path = to.join(&name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::copy(out.join(&name), path).unwrap();
+        }
+    };
+    for n in 0.. {
+        let copied = tempfile::tempdir().unwrap();
+        copy(copied.path());
+        fail_after(Some(n));
+        let result = again(copied.path());
+        fail_after(None);
+        if result.is_ok() {
+            assert!(n > 10, "only {n} changes of the disk");
+            return;
+        }
+        let selection = Selection::default();
+        let sources = [dir.path().join("in")];
+        let go_on = &mut |_: &_| ControlFlow::Continue(());
+        extract(&sources, &local(copied.path()), &options(), &selection, go_on).unwrap();
+        assert!(verify(&local(copied.path()), true, 1, &|| false).unwrap().is_ok(), "failed at change {n}");
+        let done = again(copied.path()).unwrap();
+        assert_eq!(done.failures, 0, "failed at change {n}");
+        let record: DatasetRecord = local(copied.path()).record("dataset.json").unwrap();
+        assert_eq!((record.counts.articles, record.counts.failures), (44, 1), "failed at change {n}");
+    }
+}
+
+#[test]
+fn only_a_finished_dataset_is_retried() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    assert_eq!(again(&out).unwrap_err().reason(), Reason::NotFound);
+    drop(crate::dataset::Writer::open(&local(&out), &options()).unwrap());
+    let error = again(&out).unwrap_err();
+    assert_eq!(error.reason(), Reason::Mismatch);
+    assert!(error.detail().contains("extract"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stopped_retry_leaves_the_dataset_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, before, _) = failed(dir.path());
+    let error = retry(&local(&out), Some(1), &mut |_| ControlFlow::Break(())).unwrap_err();
+    assert_eq!(error.reason(), Reason::Interrupted);
+    assert_eq!(tree(&out), before);
+}
+
+#[test]
+fn what_may_heal_is_what_the_surroundings_did() {
+    let error = |stage, reason| Error::new(stage, reason, "").may_heal();
+    for reason in [Reason::NotFound, Reason::PermissionDenied, Reason::Io, Reason::DiskFull] {
+        assert!(error(Stage::Open, reason));
+    }
+    assert!(error(Stage::Fetch, Reason::Corrupt), "a checksum that was wrong on the way");
+    assert!(!error(Stage::Inflate, Reason::Corrupt));
+    assert!(!error(Stage::Xml, Reason::Malformed));
+}
