@@ -34,6 +34,7 @@ __all__ = [
     "parse_article",
     "parse_entrez",
     "read",
+    "retry",
     "stream",
     "survey",
     "verify",
