@@ -20,7 +20,12 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("dataset", type=location, metavar="DATASET", help="the directory or URL that extract wrote to")
     parser.add_argument(
-        "--output", required=True, type=Path, metavar="DIR", help="where the files go, each in the folder of its subset"
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="where the files go, each in the folder of its subset",
     )
     parser.add_argument(
         "--subset",
