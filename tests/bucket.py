@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+
+from loopback import Loopback
 
 BUCKET = "lab"
 
@@ -86,10 +88,8 @@ def seeded(share: float, kinds: tuple[str, ...], seed: int = 1) -> Fault:
     return fault
 
 
-class Proxy(ThreadingHTTPServer):
+class Proxy(Loopback):
     """Passes requests on to a bucket's server unless `fault` says otherwise."""
-
-    daemon_threads = True
 
     def __init__(self, bucket: Bucket, stall: float = 3.0) -> None:
         self.bucket = bucket
@@ -97,19 +97,7 @@ class Proxy(ThreadingHTTPServer):
         self.fault: Fault = lambda *_: None
         self.seen: list[tuple[str, str]] = []
         self.faults: list[str] = []
-        super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def close(self) -> None:
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, *_: object) -> None:
-        """A client that hangs up is no news."""
+        super().__init__(Handler)
 
 
 class Handler(BaseHTTPRequestHandler):

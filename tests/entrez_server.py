@@ -4,7 +4,9 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from loopback import Loopback
 
 Fault = Callable[["EntrezHandler", list[int], int], bool]
 """Answers in the server's place when it returns true; gets the PMIDs and the request's number from 0."""
@@ -49,10 +51,8 @@ def answer(pmids: list[int]) -> bytes:
     ).encode()
 
 
-class EntrezServer(ThreadingHTTPServer):
+class EntrezServer(Loopback):
     """Keeps what was asked and when; `fault` may answer first."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         self.fault: Fault = lambda *_: False
@@ -60,21 +60,16 @@ class EntrezServer(ThreadingHTTPServer):
         self.asked: list[list[int]] = []
         self.forms: list[dict[str, str]] = []
         self.lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), EntrezHandler)
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        super().__init__(EntrezHandler)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/entrez/eutils"
+        return f"{super().url}/entrez/eutils"
 
     def most_in_a_second(self) -> int:
         """The largest number of requests that arrived within one second."""
         times = sorted(self.arrivals)
         return max(sum(first <= time < first + 1 for time in times) for first in times)
-
-    def close(self) -> None:
-        self.shutdown()
-        self.server_close()
 
 
 class EntrezHandler(BaseHTTPRequestHandler):

@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 import biomedica as bm
 from biomedica.exceptions import SourceError, SourceNotFoundError
+from loopback import Loopback
 from shards import write_shards
 
 COUNT = 4
@@ -23,27 +24,15 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 Fault = Callable[[BaseHTTPRequestHandler, int], bool]
 
 
-class FileServer(ThreadingHTTPServer):
+class FileServer(Loopback):
     """Serves a directory by range; `fault` may answer first, with the number of the request."""
-
-    daemon_threads = True
-    allow_reuse_address = True
 
     def __init__(self, root: Path, port: int = 0) -> None:
         self.root = root
         self.fault: Fault = lambda *_: False
         self.asked: list[tuple[str, str | None]] = []
         self.ranges: list[str | None] = []
-        super().__init__(("127.0.0.1", port), FileHandler)
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def close(self) -> None:
-        self.shutdown()
-        self.server_close()
+        super().__init__(FileHandler, port)
 
 
 class FileHandler(BaseHTTPRequestHandler):

@@ -88,8 +88,9 @@ def test_a_bucket_without_an_inventory_is_listed(mirror: Path, bucket: Bucket) -
 
 
 def test_an_inventory_may_be_named(mirror: Path, bucket: Bucket) -> None:
-    url = f"s3://lab/inventory-reports/lab/metadata/{cloud.DATES[0]}/manifest.json"
-    assert read(url, bucket) == best(mirror)
+    manifest = f"inventory-reports/lab/metadata/{cloud.DATES[0]}/manifest.json"
+    assert read(f"s3://lab/{manifest}", bucket) == best(mirror)
+    assert read(mirror / manifest) == best(mirror)
 
 
 def test_versions_are_chosen_and_the_tables_say_why(mirror: Path, bucket: Bucket, tmp_path: Path) -> None:

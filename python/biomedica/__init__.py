@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from biomedica._read import Chunk, Reader, read
     from biomedica._retry import Retried, retry
     from biomedica._stream import Sample, Stream, stream
+    from biomedica._survey import Survey, survey
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
@@ -63,6 +64,7 @@ __all__ = [
     "SourceError",
     "SourceNotFoundError",
     "Stream",
+    "Survey",
     "TrainingError",
     "XmlError",
     "__version__",
@@ -80,6 +82,7 @@ __all__ = [
     "read",
     "retry",
     "stream",
+    "survey",
     "train",
 ]
 
@@ -96,6 +99,7 @@ _HOME = {
     "Merged": "train.merge",
     "Problem": "dataset",
     "Progress": "_extract",
+    "Survey": "_survey",
     "REASONS": "_core",
     "Reader": "_read",
     "Report": "dataset",
@@ -109,6 +113,7 @@ _HOME = {
     "compact": "_compact",
     "enrich": "_enrich",
     "extract": "_extract",
+    "survey": "_survey",
     "index": "_index",
     "loader": "load.loader",
     "merge": "train.merge",

@@ -23,17 +23,21 @@ __all__ = [
     "Decoder",
     "Lock",
     "Reader",
+    "Run",
     "Sample",
     "Store",
     "Stream",
     "build_profile",
+    "compact",
     "extract",
     "index",
     "parse_article",
     "parse_entrez",
     "read",
     "stream",
+    "survey",
     "verify",
+    "write_part",
 ]
 
 build_profile: Final[Literal["debug", "release"]]
@@ -351,6 +355,57 @@ class Store:
 
     def remove(self, location: str) -> None:
         """Remove an object of a store; one that is not there is fine."""
+
+@final
+class Run:
+    """The run of a dataset whose parts are made elsewhere: it plans them, and keeps the record. It holds the lock."""
+
+    def __new__(
+        cls,
+        sources: list[str | PathLike[str]],
+        output: str,
+        *,
+        rules: Rules,
+        selection: Selection,
+        part_size: int = 4096,
+        samples_per_shard: int = 10_000,
+        article_text: bool = False,
+        storage_options: Sequence[tuple[str, str]] = ...,
+    ) -> Self: ...
+    def task(self) -> str | None:
+        """The next part that is to be made, as JSON for `write_part`; None at the end."""
+
+    def adopt(self, number: int, inputs: str) -> None:
+        """Take in a part that was made, by what `write_part` gave.
+
+        Raises:
+            DatasetError: It is not there.
+        """
+
+    def progress(self) -> dict[str, Any]:
+        """How far the run is: the fields of `biomedica.Progress` but the seconds."""
+
+    def finish(self) -> dict[str, Any]:
+        """End the dataset once there is no task left; the last progress."""
+
+    def close(self) -> None:
+        """Give the lock back; parts that are made stay."""
+
+def write_part(
+    task: str, output: str, *, threads: int | None = None, storage_options: Sequence[tuple[str, str]] = ...
+) -> tuple[int, str]:
+    """Make the part of a task, in any process that sees the sources and the output; its number and its inputs.
+
+    Raises:
+        DatasetError: It cannot be written, or its run has lost the dataset to another.
+        SourceNotFoundError: None of its packages is there.
+        ValueError: `task` is none.
+    """
+
+def survey(
+    sources: list[str | PathLike[str]], *, selection: Selection, storage_options: Sequence[tuple[str, str]] = ...
+) -> dict[str, Any]:
+    """What a walk finds: `packages`, `kinds`, `input_bytes`, `failures`, and the first of these as text."""
 
 @final
 class Lock:

@@ -3,10 +3,12 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from biomedica import _core
+from biomedica._ray import run_parts
 from biomedica._rules import Names, Retracted, as_rules
 from biomedica._selection import Since, Versions, as_selection
 from biomedica._sources import Sources, StorageOptions, StrPath, as_config, as_paths
@@ -15,6 +17,10 @@ from biomedica.dataset import open as open_dataset
 from biomedica.exceptions import DatasetError
 
 __all__ = ["Progress", "extract"]
+
+
+Engine: TypeAlias = Literal["local", "ray"]
+"""Who makes the parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,8 @@ def extract(
     limit: int | None = None,
     sample: float | None = None,
     sample_seed: int = 0,
+    engine: Engine = "local",
+    ray_address: str | None = None,
     strict: bool = False,
     storage_options: StorageOptions | None = None,
     progress: Callable[[Progress], object] | None = None,
@@ -105,6 +113,10 @@ def extract(
         sample: Take this share of the packages, above 0 and up to 1. Whether one is taken follows from its name and
             `sample_seed` alone: the same ones from any copy, and a smaller share is part of a larger.
         sample_seed: Another seed draws other packages.
+        engine: `local`, or `ray`: each part is made by a task of a Ray cluster (extra `ray`), with `threads` CPUs, by
+            default one. All machines must see the sources and the output under the same names. The bytes are the same.
+        ray_address: The cluster. By default the one that this process is connected to, that of `RAY_ADDRESS`, or one that
+            is started on this machine.
         strict: Raise when anything failed. The dataset is complete all the same.
         storage_options: How stores are spoken to; see `biomedica.open`.
         progress: Called about ten times a second, and once at the end. What it raises stops the run.
@@ -117,7 +129,8 @@ def extract(
         DatasetError: The output cannot be written (`reason` is `disk_full`, `permission_denied`, …), is no dataset
             (`mismatch`), was made with other options (`mismatch`), or another process is writing it (`locked`); with
             `strict`, also when something failed.
-        SourceError: A bucket or its inventory cannot be read to its end.
+        SourceError: A bucket or its inventory cannot be read to its end; or workers of Ray died again and again.
+        ImportError: Ray is not installed.
         ValueError: An option makes no sense.
         KeyboardInterrupt: Ctrl-C; the same call goes on where it stopped.
 
@@ -135,18 +148,22 @@ def extract(
         def show(state: dict[str, Any]) -> object:
             return callback(Progress(seconds=time.monotonic() - begin, **state))
 
-    _core.extract(
-        as_paths(sources),
-        os.fspath(output),
-        rules=as_rules(min_size, retracted, subset, license),
-        selection=as_selection(versions, ids, since, limit=limit, sample=sample, sample_seed=sample_seed),
-        threads=threads,
-        part_size=part_size,
-        samples_per_shard=samples_per_shard,
-        article_text=article_text,
-        storage_options=as_config(storage_options),
-        progress=show,
-    )
+    if engine not in ("local", "ray"):
+        raise ValueError(f"engine is 'local' or 'ray', not {engine!r}")
+    location, config = os.fspath(output), as_config(storage_options)
+    options: dict[str, Any] = {
+        "rules": as_rules(min_size, retracted, subset, license),
+        "selection": as_selection(versions, ids, since, limit=limit, sample=sample, sample_seed=sample_seed),
+        "part_size": part_size,
+        "samples_per_shard": samples_per_shard,
+        "article_text": article_text,
+        "storage_options": config,
+    }
+    if engine == "ray":
+        with closing(_core.Run(as_paths(sources), location, **options)) as run:
+            run_parts(run, location, address=ray_address, threads=threads, storage_options=config, progress=show)
+    else:
+        _core.extract(as_paths(sources), location, threads=threads, progress=show, **options)
     dataset = open_dataset(output, storage_options=storage_options)
     failures = dataset.stats()["failures"]
     if strict and failures:

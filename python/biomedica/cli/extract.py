@@ -4,6 +4,7 @@ The face of `biomedica.extract`. Running it again does only what is missing.
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,13 @@ from biomedica.cli.options import add_storage_options, add_threads, day, locatio
 from biomedica.cli.progress import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from biomedica.cli.output import Output
 
 EXAMPLE = "biomedica extract oa_package/ --output dataset/ --threads 16"
 RESUMES = True
+SELECTION = ("versions", "ids", "since", "limit", "sample", "sample_seed")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -94,6 +96,16 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample-seed", type=natural, default=0, metavar="N", help="which of the samples (default: %(default)s)"
     )
+    parser.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="who makes the parts: this process, or tasks of a Ray cluster (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ray-address", metavar="ADDRESS", help="the cluster, such as auto (default: $RAY_ADDRESS, or a new one here)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only count the packages that would be read")
     parser.add_argument("--article-text", action="store_true", help="put the whole article's text into every sample")
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 when anything failed; the dataset is complete all the same"
@@ -102,6 +114,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, output: "Output") -> int:
     """Extract, then say what came of it."""
+    selection = {name: getattr(args, name) for name in SELECTION}
+    if args.dry_run:
+        return survey(args, selection, output)
     return extract(
         args.sources,
         args.output,
@@ -115,14 +130,29 @@ def run(args: argparse.Namespace, output: "Output") -> int:
         subset=args.subset,
         license=args.license,
         article_text=args.article_text,
-        versions=args.versions,
-        ids=args.ids,
-        since=args.since,
-        limit=args.limit,
-        sample=args.sample,
-        sample_seed=args.sample_seed,
+        engine=args.engine,
+        ray_address=args.ray_address,
         storage_options=dict(args.storage_options),
+        **selection,
     )
+
+
+def survey(args: argparse.Namespace, selection: "Mapping[str, Any]", output: "Output") -> int:
+    """Say what would be read, and into how many parts."""
+    import biomedica
+
+    found = biomedica.survey(args.sources, storage_options=dict(args.storage_options), **selection)
+    parts = -(-found.packages // args.part_size)
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.kinds.items())
+    text = f"{found.packages:,} packages ({kinds or 'none'}), {found.input_bytes / 1e6:,.1f} MB as far as is known"
+    text += f": up to {parts:,} parts in {args.output}; nothing was written"
+    for failure in found.first_failures:
+        output.error(failure)
+    if found.failures > len(found.first_failures):
+        output.error(f"{found.failures:,} things could not be looked at")
+    values = {"output": str(args.output), "parts": parts, **dataclasses.asdict(found)}
+    output.result("survey", values, text)
+    return 0 if found.packages else 1
 
 
 def extract(

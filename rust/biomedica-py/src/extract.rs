@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use biomedica::dataset::{self, Options, Progress, Root};
+use biomedica::dataset::{self, Options, Progress, Root, Summary};
 use biomedica::limits::Limits;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -36,10 +36,8 @@ pub fn extract(
     storage_options: store::Config,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
-    let rules = rules.checked()?;
-    let options = Options { part_size, samples_per_shard, rules, article_text, limits: Limits::default(), threads };
+    let options = options(rules, part_size, samples_per_shard, article_text, threads)?;
     let selection = selection.checked()?;
-    options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
     let stores = store::options(storage_options)?;
     let root = Root::new(&output, &stores);
     let latest: Mutex<Option<Progress>> = Mutex::default();
@@ -62,17 +60,35 @@ pub fn extract(
         };
         dataset::extract(&sources, &root, &options, &selection, &mut note)
     })?;
-    // The last word: everything is done, the tables' sizes are known.
-    let last = Progress {
+    show(py, &last(summary))
+}
+
+/// The options of a dataset, if they make sense.
+pub fn options(
+    rules: Rules,
+    part_size: usize,
+    samples_per_shard: usize,
+    article_text: bool,
+    threads: Option<usize>,
+) -> PyResult<Options> {
+    let rules = rules.checked()?;
+    let options = Options { part_size, samples_per_shard, rules, article_text, limits: Limits::default(), threads };
+    options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
+    Ok(options)
+}
+
+/// The last word: everything is done, the tables' sizes are known.
+pub fn last(summary: Summary) -> Progress {
+    Progress {
         total_packages: Some(summary.counts.packages),
         counts: summary.counts,
         output_bytes: summary.output_bytes,
         skipped_packages: summary.skipped_packages,
-    };
-    show(py, &last)
+    }
 }
 
-fn dictionary<'py>(py: Python<'py>, state: &Progress) -> PyResult<Bound<'py, PyDict>> {
+/// How far a run is, for Python.
+pub fn dictionary<'py>(py: Python<'py>, state: &Progress) -> PyResult<Bound<'py, PyDict>> {
     let all = PyDict::new(py);
     let counts = &state.counts;
     for (name, count) in [

@@ -12,6 +12,7 @@ mod parse_entrez;
 mod read;
 mod retry;
 mod rules;
+mod run;
 mod selection;
 mod store;
 mod stream;
@@ -42,6 +43,8 @@ mod core {
     use super::read::{Chunk, Reader, read};
     #[pymodule_export]
     use super::retry::retry;
+    #[pymodule_export]
+    use super::run::{Run, survey, write_part};
     #[pymodule_export]
     use super::store::{Lock, Store};
     #[pymodule_export]

@@ -32,6 +32,17 @@ impl Task {
         Self { options: place.options().clone(), run: place.run().map(str::to_owned), part: Arc::unwrap_or_clone(part) }
     }
 
+    /// As it travels.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| Error::new(Stage::Write, Reason::Internal, error.to_string()))
+    }
+
+    /// The task of [`Task::to_json`].
+    pub fn from_json(json: &str) -> Result<Self> {
+        serde_json::from_str(json)
+            .map_err(|error| Error::new(Stage::Write, Reason::Malformed, format!("not a task: {error}")))
+    }
+
     /// The part.
     pub fn part(&self) -> &PartPlan {
         &self.part

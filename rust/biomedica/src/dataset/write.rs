@@ -61,12 +61,14 @@ pub struct Writer {
     store: Store,
     part: Option<Part>,
     written_parts: u64,
+    /// Parts were made elsewhere.
+    has_adopted: bool,
 }
 
 impl Writer {
     /// Begins a dataset at `output`, or continues the one that is there.
     pub fn open(output: &Root, options: &Options) -> Result<Self> {
-        Ok(Self { store: Store::open(output, options)?, part: None, written_parts: 0 })
+        Ok(Self { store: Store::open(output, options)?, part: None, written_parts: 0, has_adopted: false })
     }
 
     /// What the writer of a part must know, here or elsewhere.
@@ -119,6 +121,7 @@ impl Writer {
         };
         self.store.record(record)?;
         self.written_parts += 1;
+        self.has_adopted = true;
         Ok(())
     }
 
@@ -141,6 +144,10 @@ impl Writer {
     /// Ends the last part and the dataset, once the plan has come to its end.
     pub fn finish(mut self, walked: &Walked) -> Result<Summary> {
         self.publish()?;
+        if self.has_adopted {
+            // What a worker left that was killed.
+            self.store.place().sweep()?;
+        }
         if let Some(total) = walked.total_parts() {
             self.store.complete(total)?;
         }

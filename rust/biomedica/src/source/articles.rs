@@ -101,9 +101,7 @@ impl Articles {
             self.next = records.next().transpose()?;
             self.records = Some(records);
             if self.next.is_none() && ids.is_none() && self.ready.is_empty() {
-                let detail = "no article here: nothing is named metadata/PMC….json";
-                self.ready
-                    .push_back(Err(Error::new(Stage::Open, Reason::NotFound, detail).in_source(self.base.clone())));
+                self.ready.push_back(Err(self.nothing()));
             }
         }
         while !self.ended && self.groups.iter().map(|group| group.metadata.len().max(1)).sum::<usize>() < AHEAD {
@@ -116,6 +114,16 @@ impl Articles {
             Some(group) => self.choose(group, ids),
             None => Ok(()),
         }
+    }
+
+    fn nothing(&self) -> Error {
+        let wanted = match &self.scope {
+            Scope::All | Scope::Manifest(_) => "PMC….json".to_owned(),
+            Scope::Prefix(prefix) => format!("{prefix}….json"),
+            Scope::Article(number) => format!("PMC{number}.….json"),
+        };
+        let detail = format!("no article here: nothing is named metadata/{wanted}");
+        Error::new(Stage::Open, Reason::NotFound, detail).in_source(self.base.clone())
     }
 
     /// All versions that may be wanted, in any order.
@@ -265,7 +273,9 @@ impl Articles {
             for metadata in known.iter().flatten() {
                 asked.any |= ids.match_metadata(metadata);
             }
-            records.iter().for_each(|record| ids.note(record.name));
+            for record in &records {
+                ids.note(record.name);
+            }
         }
         known.resize(records.len(), None);
         let all = asked.any && self.versions == Versions::All;

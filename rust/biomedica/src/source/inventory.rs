@@ -30,6 +30,20 @@ struct File {
     key: String,
 }
 
+/// Whether a location is that of a manifest, by its name.
+pub(super) fn is_manifest(location: &str) -> bool {
+    location.rsplit('/').next() == Some("manifest.json")
+}
+
+/// Where the articles of a manifest lie: what its folder of inventories lies in.
+pub(super) fn base(manifest: &str) -> Result<String> {
+    let base = manifest.find(&format!("/{FOLDER}/")).and_then(|end| manifest.get(..end));
+    base.map(str::to_owned).ok_or_else(|| {
+        let detail = format!("not below a folder {FOLDER}/, which lies beside the articles");
+        Error::new(Stage::Open, Reason::UnsupportedFormat, detail).in_source(manifest)
+    })
+}
+
 /// The newest manifest below `base`, a prefix of a store; none where no inventory is kept or shown.
 pub(super) fn newest(base: &str, options: &StoreOptions) -> Result<Option<String>> {
     let mut newest: Option<(String, String)> = None;
@@ -109,9 +123,9 @@ fn read_table(location: &str, columns: Columns, options: &StoreOptions, sorter: 
             return Err(Error::new(Stage::Fetch, Reason::Interrupted, "stopped"));
         }
         match parse(&line, columns) {
-            Some(Some(record)) => sorter.push(record)?,
-            Some(None) => {}
-            None => {
+            Ok(Some(record)) => sorter.push(record)?,
+            Ok(None) => {}
+            Err(Malformed) => {
                 bad += 1;
                 first.get_or_insert(offset);
             }
@@ -124,20 +138,25 @@ fn read_table(location: &str, columns: Columns, options: &StoreOptions, sorter: 
     }))
 }
 
-/// The version of an article that a line tells of, if its object is one's metadata; none when the line is malformed.
-fn parse(line: &[u8], columns: Columns) -> Option<Option<Record>> {
-    let line = std::str::from_utf8(line).ok()?.trim_end_matches(['\r', '\n']);
-    let fields = fields(line)?;
-    let Some(name) = Name::of_metadata(fields.get(columns.key)?) else { return Some(None) };
+/// A line that is none.
+#[derive(Debug, PartialEq)]
+struct Malformed;
+
+/// The version of an article that a line tells of, if its object is one's metadata.
+fn parse(line: &[u8], columns: Columns) -> Result<Option<Record>, Malformed> {
+    let line = std::str::from_utf8(line).map_err(|_| Malformed)?.trim_end_matches(['\r', '\n']);
+    let fields = fields(line).ok_or(Malformed)?;
+    let field = |column: usize| fields.get(column).copied().ok_or(Malformed);
+    let Some(name) = Name::of_metadata(field(columns.key)?) else { return Ok(None) };
     let modified = match columns.modified {
-        Some(column) => DateTime::parse_from_rfc3339(fields.get(column)?).ok()?.timestamp(),
+        Some(column) => DateTime::parse_from_rfc3339(field(column)?).map_err(|_| Malformed)?.timestamp(),
         None => 0,
     };
     let etag = match columns.etag {
-        Some(column) => Some(*fields.get(column)?).filter(|etag| !etag.is_empty()).map(Into::into),
+        Some(column) => Some(field(column)?).filter(|etag| !etag.is_empty()).map(Into::into),
         None => None,
     };
-    Some(Some(Record { name, modified, etag }))
+    Ok(Some(Record { name, modified, etag }))
 }
 
 /// The fields of a line, without their quotes. No key that is looked for has a quote in it.
@@ -171,12 +190,12 @@ mod tests {
         let record = parse("\"b\",\"metadata/PMC7.2.json\",\"2026-09-01T00:00:01.000Z\",\"ab12\"\n").unwrap().unwrap();
         assert_eq!(record.name, Name { number: 7, version: 2 });
         assert_eq!((record.modified, record.etag.as_deref()), (1_788_220_801, Some("ab12")));
-        assert_eq!(parse("\"b\",\"metadata/\",\"2026-09-01T00:00:01.000Z\",\"ab12\""), Some(None));
+        assert_eq!(parse("\"b\",\"metadata/\",\"2026-09-01T00:00:01.000Z\",\"ab12\""), Ok(None));
         assert!(parse("b,metadata/PMC7.2.json,2026-09-01T00:00:01Z,").unwrap().unwrap().etag.is_none());
         for bad in
             ["", "\"b\"", "\"b\",\"metadata/PMC7.2.json", "\"b\",\"metadata/PMC7.2.json\",\"soon\",\"x\"", "\"a\"b,c"]
         {
-            assert_eq!(parse(bad), None, "{bad}");
+            assert_eq!(parse(bad), Err(Malformed), "{bad}");
         }
     }
 

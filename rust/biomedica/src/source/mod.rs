@@ -11,6 +11,7 @@ mod name;
 mod remote;
 mod select;
 mod sort;
+mod survey;
 mod versions;
 
 use std::fs;
@@ -25,6 +26,7 @@ use remote::Found;
 
 pub use ids::Ids;
 pub use select::{Sample, Selection};
+pub use survey::Survey;
 pub use versions::Versions;
 
 /// Bytes of one line of a list file.
@@ -127,7 +129,7 @@ impl Iterator for Walk {
         loop {
             let Some(work) = self.work.pop() else { return self.not_found().map(Err) };
             let found = match work {
-                Work::Source(path) => self.source(path),
+                Work::Source(path) => self.source(&path),
                 Work::Glob { pattern, paths, has_matched } => self.glob(pattern, paths, has_matched),
                 Work::List { directory, lines, path } => self.line(directory, lines, path),
                 Work::Directory(path) => self.directory(path),
@@ -145,12 +147,12 @@ impl Iterator for Walk {
 }
 
 impl Walk {
-    fn source(&mut self, path: PathBuf) -> Option<Result<Package>> {
-        if let Some(url) = as_url(&path) {
+    fn source(&mut self, path: &Path) -> Option<Result<Package>> {
+        if let Some(url) = as_url(path) {
             return self.url(url);
         }
         // `file://` and a path.
-        let path = path.to_str().and_then(store::local_path).map_or(path.clone(), PathBuf::from);
+        let path = path.to_str().and_then(store::local_path).map_or_else(|| path.to_path_buf(), PathBuf::from);
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_pattern(&path) => {
@@ -165,8 +167,16 @@ impl Walk {
         if is_list(&path) {
             return self.list(path);
         }
+        if let Some(manifest) = path.to_str().filter(|path| inventory::is_manifest(path)) {
+            match inventory::base(manifest) {
+                Ok(base) => self.work.push(self.articles(base, Scope::Manifest(manifest.to_owned()))),
+                Err(error) => return Some(Err(error)),
+            }
+            return None;
+        }
         let Some(kind) = Kind::of_file(&path).or_else(|| sniff(&path)) else {
-            let error = Error::new(Stage::Open, Reason::UnsupportedFormat, "not a tar.gz, tar, nxml, xml or list");
+            let detail = "not a tar.gz, tar, nxml, xml, list or manifest.json";
+            let error = Error::new(Stage::Open, Reason::UnsupportedFormat, detail);
             return Some(Err(error.at_path(&path)));
         };
         Some(Ok(Package::new(path, kind, metadata.len())))

@@ -25,6 +25,18 @@ pub(super) fn find(url: &str, options: &StoreOptions) -> Result<Found> {
     let url = as_s3(url).unwrap_or_else(|| url.to_owned());
     let plain = without_query(&url).trim_end_matches('/');
     let name = plain.rsplit('/').next().unwrap_or_default();
+    store::must_be_known(&url)?;
+    let base = || plain.rsplit_once('/').map_or("", |(base, _)| base).to_owned();
+    if name.contains(['*', '?', '[']) {
+        let prefix = name.strip_suffix('*').unwrap_or_default();
+        let is_plain =
+            prefix.strip_prefix("PMC").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+        if !is_plain {
+            let detail = "of patterns in a store only those of articles are known, such as s3://bucket/PMC110*";
+            return refuse(Reason::UnsupportedFormat, detail);
+        }
+        return Ok(Found::Articles(base(), Scope::Prefix(prefix.to_owned())));
+    }
     if Name::parse(name).is_some() {
         let package = Package::new(plain, Kind::Article, 0);
         return Ok(Found::Package(Package { version_reason: Some(VersionReason::Asked), ..package }));
@@ -39,26 +51,11 @@ pub(super) fn find(url: &str, options: &StoreOptions) -> Result<Found> {
         let detail = "what lies behind http cannot be listed: name packages (….tar.gz, ….tar, ….xml, …/PMC123.1), or a bucket as s3://, gs:// or az://";
         return refuse(Reason::UnsupportedFormat, detail);
     }
-    if name == "manifest.json" {
-        let base = match plain.find(&format!("/{}/", inventory::FOLDER)) {
-            Some(end) => plain.get(..end),
-            None => plain.match_indices('/').nth(2).and_then(|(end, _)| plain.get(..end)),
-        };
-        let base = base.unwrap_or_default().to_owned();
-        return Ok(Found::Articles(base, Scope::Manifest(plain.to_owned())));
+    if inventory::is_manifest(plain) {
+        return Ok(Found::Articles(inventory::base(plain)?, Scope::Manifest(plain.to_owned())));
     }
-    let base = || plain.rsplit_once('/').map_or("", |(base, _)| base).to_owned();
     if let Some(number) = name.strip_prefix("PMC").and_then(digits) {
         return Ok(Found::Articles(base(), Scope::Article(number)));
-    }
-    if let Some(prefix) = name.strip_suffix('*') {
-        let is_plain =
-            prefix.strip_prefix("PMC").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
-        if !is_plain {
-            let detail = "of patterns in a store only those of articles are known, such as s3://bucket/PMC110*";
-            return refuse(Reason::UnsupportedFormat, detail);
-        }
-        return Ok(Found::Articles(base(), Scope::Prefix(prefix.to_owned())));
     }
     if has(&format!("{plain}/metadata"), options, |key| Name::of_metadata(key).is_some())?
         || has(&format!("{plain}/{}", inventory::FOLDER), options, |_| true)?

@@ -68,10 +68,7 @@ pub(super) fn connect(location: &str, want: Want, options: &StoreOptions) -> Res
     let key = if want == Want::Prefix { key.trim_end_matches('/') } else { key };
     let path = if follow { Ok(Path::default()) } else { Path::parse(key) };
     let path = path.map_err(|error| wrong(&shown, &format!("not a key: {error}")))?;
-    if !SCHEMES.contains(&url.scheme()) {
-        let detail = format!("{}:// is no store; http, https, s3, gs and az are", url.scheme());
-        return Err(wrong(&shown, &detail));
-    }
+    scheme_must_be_known(&url, &shown)?;
     if bucket.is_empty() || (!follow && want == Want::Object && key.is_empty()) {
         return Err(wrong(&shown, "not a URL of an object"));
     }
@@ -100,6 +97,19 @@ pub(super) fn connect(location: &str, want: Want, options: &StoreOptions) -> Res
     let base = url.host_str().map(|host| format!("{}://{host}/", url.scheme())).unwrap_or_default();
     let (location, stop) = (location.to_owned(), Arc::clone(&options.stop));
     Ok(Place { store, bucket, path, base, location, shown, md5, patience, limit, stop })
+}
+
+/// Fails when a URL's scheme is that of no store.
+pub fn must_be_known(location: &str) -> Result<()> {
+    let url = Url::parse(location).map_err(|error| wrong(location, &format!("not a URL: {error}")))?;
+    scheme_must_be_known(&url, &shown(&url))
+}
+
+fn scheme_must_be_known(url: &Url, shown: &str) -> Result<()> {
+    if SCHEMES.contains(&url.scheme()) {
+        return Ok(());
+    }
+    Err(wrong(shown, &format!("{}:// is no store; http, https, s3, gs and az are", url.scheme())))
 }
 
 /// What connections are known by.
@@ -135,7 +145,7 @@ fn bucket_store(
     connector: Connector,
     shown: &str,
 ) -> Result<Arc<dyn Bucket>> {
-    must_be_known(config, shown)?;
+    options_must_be_known(config, shown)?;
     let store: object_store::Result<Arc<dyn Bucket>> = match scheme {
         "s3" => s3(bucket, config, connector, shown)?.build().map(|store| Arc::new(store) as _),
         "gs" => google(bucket, config, connector, shown)?.build().map(|store| Arc::new(store) as _),
@@ -234,7 +244,7 @@ fn own<K: FromStr>(config: &[(String, String)]) -> Vec<(K, &String)> {
 }
 
 /// An option that no store knows is a slip of the pen; one of the HTTP client would be without effect.
-fn must_be_known(config: &[(String, String)], shown: &str) -> Result<()> {
+fn options_must_be_known(config: &[(String, String)], shown: &str) -> Result<()> {
     for (name, _) in config {
         let lower = name.to_ascii_lowercase();
         let keys = (lower.parse::<Aws>().ok(), lower.parse::<Google>().ok(), lower.parse::<Azure>().ok());

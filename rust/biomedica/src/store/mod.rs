@@ -27,7 +27,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use cache::CacheOptions;
-pub use connect::Connections;
+pub use connect::{Connections, must_be_known};
 pub use fetch::{Fetched, fetch, get, get_when};
 pub use list::{Entry, Listing, list, list_from};
 pub use net::Pending;
