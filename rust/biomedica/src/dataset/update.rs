@@ -69,8 +69,8 @@ impl Update {
 
     /// Whether the dataset of these parts is another than before.
     pub(super) fn changes(&self, parts: &BTreeMap<u32, Done>) -> bool {
-        let before = self.before.parts.iter().map(|entry| entry.number);
-        !before.eq(parts.keys().copied()) || !self.known.gone().is_empty()
+        // Entries, not numbers alone: a retry may have been ended between a part's record and the dataset's.
+        !self.before.parts.iter().eq(parts.values().map(|done| &done.entry)) || !self.known.gone().is_empty()
     }
 
     /// Whether all its parts are whole.

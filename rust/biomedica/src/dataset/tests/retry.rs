@@ -106,7 +106,8 @@ fn ended_at_any_change_of_the_disk_it_leaves_a_dataset_that_an_extraction_or_a_r
         let sources = [dir.path().join("in")];
         let go_on = &mut |_: &_| ControlFlow::Continue(());
         extract(&sources, &local(copied.path()), &options(), &selection, go_on).unwrap();
-        assert!(verify(&local(copied.path()), true, 1, &|| false).unwrap().is_ok(), "failed at change {n}");
+        let report = verify(&local(copied.path()), true, 1, &|| false).unwrap();
+        assert!(report.is_ok(), "failed at change {n}: {:?}", report.problems);
         let done = again(copied.path()).unwrap();
         assert_eq!(done.failures, 0, "failed at change {n}");
         let record: DatasetRecord = local(copied.path()).record("dataset.json").unwrap();
