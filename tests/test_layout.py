@@ -17,6 +17,8 @@ from biomedica.cli.parser import VERBS
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 500
+LONGEST_STUB = 600
+"""The stub of an extension is one file: its docstrings are those of the functions that Python hands on unchanged."""
 MEDIAN = 200
 LOADED_WHERE_USED = ("PIL", "datasets", "open_clip", "pandas", "rich", "torch", "webdataset")
 # Each module of the core knows only those on lower steps (ARCHITECTURE.md).
@@ -52,7 +54,8 @@ def test_no_file_is_too_long_for_one_sitting() -> None:
     lengths = {
         path: len(path.read_text(encoding="utf-8").splitlines()) for path in code("rust", "python", "tests", "benches")
     }
-    assert {str(path.relative_to(ROOT)): length for path, length in lengths.items() if length > LONGEST} == {}
+    most = {path: LONGEST_STUB if path.suffix == ".pyi" else LONGEST for path in lengths}
+    assert {str(path.relative_to(ROOT)): length for path, length in lengths.items() if length > most[path]} == {}
     own = [
         length
         for path, length in lengths.items()

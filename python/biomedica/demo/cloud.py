@@ -20,7 +20,9 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from biomedica._core import parse_article
 from biomedica.demo import pack
+from biomedica.exceptions import BiomedicaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -115,12 +117,21 @@ def _write(directory: Path, name: str, members: dict[str, bytes], bucket: str, *
         "citation": f"Demo. 2026; {accession}.",
         "is_pmc_openaccess": True,
         "is_historical_ocr": False,
-        "license_code": None,
+        "license_code": _license(members[".xml"]),
         "xml_url": url(f"{name}.xml"),
         "pdf_url": pdf,
         "text_url": url(f"{name}.txt"),
         "media_urls": [url(file) for file in members if file != ".xml" and not file.endswith(".pdf")],
     }
+
+
+def _license(xml: bytes) -> str | None:
+    """The licence's name, as far as the document can be read."""
+    try:
+        code: str | None = parse_article(xml)["article_license"]
+    except BiomedicaError:
+        return None
+    return code
 
 
 def _inventory(directory: Path, bucket: str, date: str, rows: Sequence[tuple[str, str, str, str]]) -> None:

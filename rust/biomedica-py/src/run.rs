@@ -161,12 +161,13 @@ pub fn write_part(
 /// What a walk finds, counted; see the stub.
 #[pyfunction]
 #[pyo3(signature = (sources, *, selection, storage_options=Vec::new()))]
-pub fn survey<'py>(
-    py: Python<'py>,
+#[allow(clippy::needless_pass_by_value)] // what Python hands over
+pub fn survey(
+    py: Python<'_>,
     sources: Vec<PathBuf>,
     selection: Selection,
     storage_options: store::Config,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<Bound<'_, PyDict>> {
     let selection = selection.checked()?;
     let stores = store::options(storage_options)?;
     let found = interrupt::run_with(
