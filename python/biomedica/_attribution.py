@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from biomedica._rules import SUBSETS, as_names
 from biomedica._sources import StorageOptions, StrPath
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
@@ -17,7 +18,6 @@ from biomedica.exceptions import DatasetError
 __all__ = ["NAME", "attribution"]
 
 NAME = "ATTRIBUTION.parquet"
-SUBSETS = ("commercial", "noncommercial", "other")
 ROWS = 1 << 16
 """Rows of a group in the files."""
 _COPIED = [
@@ -70,7 +70,7 @@ def attribution(
         >>> bm.attribution("dataset/", "attribution/", subset="commercial")  # doctest: +SKIP
         [PosixPath('attribution/commercial/ATTRIBUTION.parquet')]
     """
-    wanted = [subset] if isinstance(subset, str) else list(dict.fromkeys(SUBSETS if subset is None else subset))
+    wanted = list(dict.fromkeys(SUBSETS if subset is None else as_names(subset)))
     for name in wanted:
         if name not in SUBSETS:
             raise ValueError(f"no subset is called {name!r}; there are {', '.join(SUBSETS)}")

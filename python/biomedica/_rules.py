@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from typing import Literal, TypeAlias, TypedDict
 
-__all__ = ["Names", "Retracted", "Rules", "as_names", "as_rules"]
+__all__ = ["SUBSETS", "Names", "Retracted", "Rules", "as_names", "as_rules"]
+
+SUBSETS = ("commercial", "noncommercial", "other")
+"""What licences are sorted into, by what they permit."""
 
 Names: TypeAlias = str | Iterable[str]
 """One name or several."""

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biomedica.cli.options import add_storage_options, location
+from biomedica.cli.options import add_dataset, add_storage_options, add_subset
 
 if TYPE_CHECKING:
     from biomedica.cli.output import Output
@@ -18,7 +18,7 @@ RESUMES = False
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("dataset", type=location, metavar="DATASET", help="the directory or URL that extract wrote to")
+    add_dataset(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -27,12 +27,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where the files go, each in the folder of its subset",
     )
-    parser.add_argument(
-        "--subset",
-        action="append",
-        choices=["commercial", "noncommercial", "other"],
-        help="only this subset; may be given several times (default: all three)",
-    )
+    add_subset(parser, "only this subset; may be given several times (default: all three)")
     add_storage_options(parser)
 
 

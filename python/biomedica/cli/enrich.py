@@ -7,7 +7,7 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from biomedica.cli.options import add_storage_options, location, positive, seconds
+from biomedica.cli.options import add_dataset, add_storage_options, positive, seconds
 from biomedica.cli.progress import clock, counted
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ RESUMES = True
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("dataset", type=location, metavar="DATASET", help="the directory or URL that extract wrote to")
+    add_dataset(parser)
     parser.add_argument(
         "--email", metavar="ADDRESS", help="where NCBI may write before it blocks an address (default: $NCBI_EMAIL)"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biomedica.cli import summary
-from biomedica.cli.options import add_storage_options, add_threads, day, location, natural, positive
+from biomedica.cli.options import add_storage_options, add_subset, add_threads, day, location, natural, positive
 from biomedica.cli.progress import shown
 
 if TYPE_CHECKING:
@@ -64,12 +64,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         default="drop",
         help="whether figures of retracted articles make pairs (default: %(default)s)",
     )
-    parser.add_argument(
-        "--subset",
-        action="append",
-        choices=["commercial", "noncommercial", "other"],
-        help="only articles of this subset make pairs; may be given several times",
-    )
+    add_subset(parser, "only articles of this subset make pairs; may be given several times")
     parser.add_argument(
         "--license",
         action="append",

@@ -4,6 +4,8 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
+from biomedica._rules import SUBSETS
+
 
 def positive(text: str) -> int:
     """The type of counts: a whole number above zero."""
@@ -29,6 +31,16 @@ def seconds(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above zero")
     return number
+
+
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    """Add the dataset that a verb is about."""
+    parser.add_argument("dataset", type=location, metavar="DATASET", help="the directory or URL that extract wrote to")
+
+
+def add_subset(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add `--subset`, which may be given several times; `text` says what it does."""
+    parser.add_argument("--subset", action="append", choices=SUBSETS, help=text)
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:

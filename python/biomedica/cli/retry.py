@@ -7,7 +7,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from biomedica.cli.options import add_storage_options, add_threads, location
+from biomedica.cli.options import add_dataset, add_storage_options, add_threads
 
 if TYPE_CHECKING:
     from biomedica.cli.output import Output
@@ -18,7 +18,7 @@ RESUMES = True
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("dataset", type=location, metavar="DATASET", help="the directory or URL that extract wrote to")
+    add_dataset(parser)
     add_threads(parser)
     add_storage_options(parser)
     parser.add_argument("--strict", action="store_true", help="exit with 1 when something is left that may still heal")

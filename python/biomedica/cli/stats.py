@@ -7,7 +7,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from biomedica.cli import summary
-from biomedica.cli.options import add_storage_options, location
+from biomedica.cli.options import add_dataset, add_storage_options
 
 if TYPE_CHECKING:
     from biomedica.cli.output import Output
@@ -18,7 +18,7 @@ RESUMES = False
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("dataset", type=location, metavar="DATASET", help="the directory or URL that extract wrote to")
+    add_dataset(parser)
     add_storage_options(parser)
 
 

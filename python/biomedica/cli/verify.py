@@ -6,7 +6,7 @@ The face of `biomedica.open(path).verify()`. Exits with 1 when there is a proble
 import argparse
 from typing import TYPE_CHECKING
 
-from biomedica.cli.options import add_storage_options, location
+from biomedica.cli.options import add_dataset, add_storage_options
 
 if TYPE_CHECKING:
     from biomedica.cli.output import Output
@@ -17,7 +17,7 @@ RESUMES = False
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("dataset", type=location, metavar="DATASET", help="the directory or URL that extract wrote to")
+    add_dataset(parser)
     add_storage_options(parser)
     parser.add_argument(
         "--deep", action="store_true", help="also read every image at its recorded place and check its own sha-256"

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use biomedica::dataset::{self, Retried, Root};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -20,9 +19,7 @@ pub fn retry(
     threads: Option<usize>,
     storage_options: store::Config,
 ) -> PyResult<Bound<'_, PyDict>> {
-    if threads == Some(0) {
-        return Err(PyValueError::new_err("threads must be at least 1"));
-    }
+    let threads = Some(crate::read::threads(threads)?);
     let options = store::options(storage_options)?;
     let root = Root::new(&path, &options);
     let done = interrupt::run_with(

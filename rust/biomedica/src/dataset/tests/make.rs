@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow_buffer::Buffer;
 use sha2::{Digest, Sha256};
@@ -193,4 +193,18 @@ pub fn tree(root: &Path) -> BTreeMap<String, String> {
         }
     }
     files
+}
+
+const DOCUMENT: &str = "<article><front><article-meta><article-id pub-id-type='pmc'>NUMBER</article-id></article-meta>\
+    </front><body><fig><caption><p>A cell.</p></caption><graphic href='a.jpg'/></fig></body></article>";
+
+/// 45 documents that stand for themselves, one of which cannot be read.
+pub fn sources(root: &Path) -> PathBuf {
+    let sources = root.join("in");
+    fs::create_dir_all(&sources).unwrap();
+    for number in 100..145 {
+        fs::write(sources.join(format!("PMC{number}.xml")), DOCUMENT.replace("NUMBER", &number.to_string())).unwrap();
+    }
+    fs::write(sources.join("PMC120.xml"), "<article>").unwrap();
+    sources
 }

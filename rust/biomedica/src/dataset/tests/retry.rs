@@ -5,25 +5,11 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::make::{local, options, tree};
+use super::make::{local, options, sources, tree};
 use crate::dataset::file::faults::fail_after;
 use crate::dataset::{DatasetRecord, Retried, extract, retry, verify};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::source::Selection;
-
-const ARTICLE: &str = "<article><front><article-meta><article-id pub-id-type='pmc'>NUMBER</article-id></article-meta>\
-    </front><body><fig><caption><p>A cell.</p></caption><graphic href='a.jpg'/></fig></body></article>";
-
-/// 45 documents that stand for themselves, one of which cannot be read.
-fn sources(root: &Path) -> PathBuf {
-    let sources = root.join("in");
-    fs::create_dir_all(&sources).unwrap();
-    for number in 100..145 {
-        fs::write(sources.join(format!("PMC{number}.xml")), ARTICLE.replace("NUMBER", &number.to_string())).unwrap();
-    }
-    fs::write(sources.join("PMC120.xml"), "<article>").unwrap();
-    sources
-}
 
 fn run(out: &Path, source: &Path) -> BTreeMap<String, String> {
     let selection = Selection::default();

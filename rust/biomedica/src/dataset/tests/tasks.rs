@@ -3,28 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::make::{local, options, tree};
+use super::make::{local, options, sources, tree};
 use crate::dataset::{Options, PartRecord, Task, Writer, extract, verify};
 use crate::error::{Reason, Result};
 use crate::pipeline;
 use crate::source::{Selection, walk};
 use crate::store::StoreOptions;
-
-const ARTICLE: &str = "<article><front><article-meta><article-id pub-id-type='pmc'>NUMBER</article-id></article-meta>\
-    </front><body><fig><caption><p>A cell.</p></caption><graphic href='a.jpg'/></fig></body></article>";
-
-/// Documents that stand for themselves, and one that cannot be read.
-fn sources(root: &Path) -> PathBuf {
-    let sources = root.join("in");
-    fs::create_dir_all(&sources).unwrap();
-    for number in 100..145 {
-        fs::write(sources.join(format!("PMC{number}.xml")), ARTICLE.replace("NUMBER", &number.to_string())).unwrap();
-    }
-    fs::write(sources.join("PMC120.xml"), "<article>").unwrap();
-    sources
-}
 
 fn whole(root: &Path, sources: &Path) -> BTreeMap<String, String> {
     let out = root.join("whole");
