@@ -17,7 +17,6 @@ use super::task::read_part;
 use crate::article::Failure;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::package::{Kind, Package, VersionReason};
-use crate::store::local_path;
 
 /// What [`retry`] found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -155,9 +154,8 @@ fn failures(place: &Place, number: u32) -> Result<Vec<Failure>> {
 /// The package with the size that it has now: one that could not be looked at had none.
 fn measured(package: Package) -> Package {
     let is_file = matches!(package.kind, Kind::TarGz | Kind::Tar | Kind::Xml);
-    let is_local = package.path.to_str().is_some_and(|text| local_path(text).is_some());
     match fs::metadata(&package.path) {
-        Ok(metadata) if is_file && is_local => Package { num_bytes: metadata.len(), ..package },
+        Ok(metadata) if is_file && !package.is_remote() => Package { num_bytes: metadata.len(), ..package },
         _ => package,
     }
 }

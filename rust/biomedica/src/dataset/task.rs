@@ -96,8 +96,7 @@ pub(super) fn read_part(
 /// Fails when not one of the packages is there.
 fn check_any(plan: &PartPlan) -> Result<()> {
     let is_away = |package: &Package| {
-        let is_local = package.path.to_str().is_none_or(|text| crate::store::local_path(text).is_some());
-        is_local && fs::metadata(&package.path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        !package.is_remote() && fs::metadata(&package.path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     };
     match plan.packages.first() {
         Some(first) if plan.packages.iter().all(is_away) => {
