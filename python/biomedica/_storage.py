@@ -15,7 +15,7 @@ from biomedica import _core
 from biomedica._sources import StorageOptions, StrPath, as_config
 from biomedica.exceptions import DatasetError, SourceNotFoundError
 
-__all__ = ["Directory", "Prefix", "Storage", "storage"]
+__all__ = ["Directory", "Prefix", "Storage", "storage", "sync"]
 
 TEMPORARY = ".tmp-"
 
@@ -105,7 +105,7 @@ class Directory:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise DatasetError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -183,9 +183,9 @@ def _numbered(table: pads.Dataset, numbers: Iterable[int]) -> pads.Dataset:
     )
 
 
-def _sync(directory: Path) -> None:
-    """Wait until the disk has a directory's entries."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+def sync(path: Path) -> None:
+    """Wait until the disk has what was written to a file, or a directory's entries."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

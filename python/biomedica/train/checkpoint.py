@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_model, save_model
 
+from biomedica._storage import sync
 from biomedica.exceptions import TrainingError
 
 if TYPE_CHECKING:
@@ -93,12 +94,12 @@ def save(
     manifest = {"version": VERSION, "step": step, **state, "files": files}
     (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
     for file in draft.iterdir():
-        _sync(file)
-    _sync(draft)
+        sync(file)
+    sync(draft)
     if path.exists():  # of this very step, from before a resume
         shutil.rmtree(path)
     draft.rename(path)
-    _sync(directory)
+    sync(directory)
     for old_one in whole(directory)[:-keep]:
         shutil.rmtree(old_one.path, ignore_errors=True)
     return Checkpoint(path, manifest)
@@ -181,12 +182,3 @@ def _read(path: Path) -> Checkpoint | None:
         return Checkpoint(path, manifest) if fits and isinstance(manifest["step"], int) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _sync(path: Path) -> None:
-    """Have the disk hold what was written to `path`."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
