@@ -19,6 +19,7 @@ import pyarrow.dataset as pads
 from biomedica import _core
 from biomedica._enrichment import joined_tables, result_files
 from biomedica._enrichment import problems as enrichment_problems
+from biomedica._sidecar import Part, fresh_files
 from biomedica._sources import StorageOptions, StrPath, as_config
 from biomedica._storage import Storage, storage
 from biomedica._tombstones import live_rows
@@ -146,6 +147,26 @@ class Dataset:
         another has changed. `version_reason` says why this version of a cloud article was taken.
         """
         return self._table("packages")
+
+    def sidecar(self, name: str) -> pads.Dataset:
+        """One row a figure of what was made of the figures later: `image_id`, `article_accession_id`, then its columns.
+
+        Args:
+            name: Such as `labels`, `hashes`, `features/<model>` or `clusters/<name>`.
+
+        Raises:
+            DatasetError: There is none of this name, or not (any more) for every part.
+        """
+        parts = [Part(*part) for part in self.parts_of("figures")]
+        fresh = fresh_files(self._storage, name, parts)
+        if len(fresh) < len(parts):
+            missing = next(part.name for part in parts if part.name not in fresh)
+            raise DatasetError(
+                f"{self.location}: {name} has no rows for part {missing} of the dataset as it is; make them again"
+                if fresh
+                else f"{self.location}: there is no sidecar {name} of the dataset as it is"
+            )
+        return self._table("figures", fresh)
 
     @property
     def path(self) -> Path:
