@@ -85,10 +85,11 @@ def extract(
 
     Args:
         sources: A package (`.tar.gz`, `.tar`, `.nxml`, `.xml`, a directory with these), a directory tree, a glob, a
-            list file (`.txt` or `.list`, one path or URL a line), or several of these. PubMed Central's bucket
-            (`s3://pmc-oa-opendata`), or a mirror of it, in a store or on disk: all of its articles. Of a bucket also one
-            inventory (`…/manifest.json`), an article (`s3://bucket/PMC123`, `…/PMC123.2`), or those whose names begin so
-            (`s3://bucket/PMC110*`). Any other prefix of a store is listed for packages.
+            list file (`.txt` or `.list`, on disk or a URL: one path or URL a line, relative to the list), or several of
+            these. PubMed Central's bucket (`s3://pmc-oa-opendata`), or a mirror of it, in a store or on disk: all of its
+            articles. Of a bucket also one inventory (`…/manifest.json`), an article (`s3://bucket/PMC123`,
+            `…/PMC123.2`), or those whose names begin so (`s3://bucket/PMC110*`). Any other prefix of a store is listed
+            for packages.
         output: The dataset's directory, or its URL in a store (`s3://bucket/prefix`, `gs://`, `az://`): new, empty, or a
             dataset made with the same options. One process writes at a time: in a store, an object `.lock` says so,
             and is taken over when its owner has given no sign of life for five minutes.
