@@ -11,6 +11,7 @@ import pytest
 
 import biomedica as bm
 from biomedica import demo
+from biomedica.cli import main
 from biomedica.demo import cloud
 from bucket import BUCKET, Bucket, Proxy
 from loopback import Loopback
@@ -214,3 +215,31 @@ def test_many_packages_named_by_url_keep_their_order(proxy: Proxy, tmp_path: Pat
         for chunk in chunks:
             found += chunk.articles["source"].to_pylist()
     assert found == urls
+
+
+def test_the_command_exits_with_1_when_no_source_could_be_read(
+    proxy: Proxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mirror = cloud.make(demo.make(tmp_path / "demo", articles=8, seed=1), tmp_path / "mirror", bucket=BUCKET)
+    (mirror / "metadata" / "PMC9001001.1.json").unlink()
+    options = [f"--storage-option={name}={value}" for name, value in proxy.bucket.options().items()]
+    there, gone = "s3://lab/in/PMC1.tar.gz", "s3://lab/in/PMC9.tar.gz"
+
+    def run(number: int, *sources: str) -> tuple[int, str]:
+        code = main(["extract", *sources, "-o", str(tmp_path / f"out{number}"), *options])
+        return code, capsys.readouterr().err.splitlines()[-1]
+
+    for number, sources in enumerate(
+        [
+            [str(mirror / "PMC9001001.1")],
+            [gone],
+            ["s3://lab/PMC9.1"],
+            [gone, "s3://lab/PMC9.1", str(tmp_path / "none.tar.gz")],
+        ]
+    ):
+        code, says = run(number, *sources)
+        assert code == 1, sources
+        assert "nothing could be read" in says
+        assert f"not_found {len(sources)}" in says
+    assert run(8, str(tmp_path / "none.tar.gz"))[0] == 1
+    assert run(9, gone, there)[0] == 0
