@@ -312,9 +312,10 @@ def index(
     *,
     force: bool = False,
     threads: int | None = None,
+    storage_options: Sequence[tuple[str, str]] = ...,
     progress: Callable[[int, int], object] | None = None,
 ) -> list[tuple[str, int | None, BiomedicaError | None]]:
-    """Write index files beside local shards; `biomedica.index` documents it.
+    """Write index files beside shards; `biomedica.index` documents it.
 
     `progress` is called about ten times a second and at the end with the numbers of shards that are done and of samples
     found. Of each shard: the index's path, its samples (None when it had an index, or could not be indexed at all), and
