@@ -377,15 +377,18 @@ class Run:
     def task(self) -> str | None:
         """The next part that is to be made, as JSON for `write_part`; None at the end."""
 
-    def adopt(self, number: int, inputs: str) -> None:
-        """Take in a part that was made, by what `write_part` gave.
+    def adopt(self, number: int, inputs: str, seconds: float) -> None:
+        """Take in a part that was made in so many seconds, by what `write_part` gave.
 
         Raises:
             DatasetError: It is not there.
         """
 
     def progress(self) -> dict[str, Any]:
-        """How far the run is: the fields of `biomedica.Progress` but the seconds."""
+        """How far the run is: the fields of `biomedica.Progress` but the seconds.
+
+        `events` are those since the last call, each as its name and its fields.
+        """
 
     def finish(self) -> dict[str, Any]:
         """End the dataset once there is no task left; the last progress."""
