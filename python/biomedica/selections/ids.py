@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,13 +17,11 @@ from biomedica._storage import storage
 from biomedica.exceptions import DatasetError, SourceNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 __all__ = ["FORMAT", "RECORD", "IdSet", "Ids", "digest", "read_file", "read_ids", "read_record", "split_location"]
 
-Ids: TypeAlias = "StrPath | Iterable[str]"
+Ids: TypeAlias = StrPath | Iterable[str]
 """Ids, or the path or URL of a file of them: a selection or another Parquet file, or text with an id a line."""
 
 RECORD = b"biomedica.selection"

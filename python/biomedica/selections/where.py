@@ -62,8 +62,9 @@ class Where:
         by_lower = {name.lower(): name for name in schema}
         for name in names:
             if name.lower() not in by_lower:
-                unknown = unknown_column("where", name, schema, absent)
-                raise ValueError(unknown + "; text stands in single quotes" * (f'"{name}"' in condition))
+                is_text = f'"{name}"' in condition and name not in absent
+                hint = f"where: there is no column {name}; text stands in single quotes" if is_text else None
+                raise ValueError(hint or unknown_column("where", name, schema, absent))
         self.columns = [by_lower[name.lower()] for name in names]
         """The columns that it needs."""
         self._refuse_moods(tree)
@@ -93,7 +94,8 @@ class Where:
             answer = self._connection.execute("SELECT json_serialize_sql(?)", [self._statement]).fetchone()
         except duckdb.Error as error:
             raise self._wrong(str(error)) from error
-        parsed = json.loads(answer[0]) if answer else {"error": True, "error_message": "it cannot be parsed"}
+        no_answer = {"error": True, "error_message": "it cannot be parsed"}
+        parsed: dict[str, Any] = json.loads(answer[0]) if answer else no_answer
         if parsed["error"]:
             raise self._wrong(str(parsed["error_message"]))
         statements: list[dict[str, Any]] = parsed["statements"]
