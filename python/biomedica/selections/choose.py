@@ -57,6 +57,7 @@ class _Rows:
     ids: list[pa.Array] = field(default_factory=list)
     parts: list[pa.Array] = field(default_factory=list)
     hashes: "list[NDArray[np.uint64]]" = field(default_factory=list)
+    """Of the ids, where lots are drawn."""
     columns: dict[str, list[pa.Array]] = field(default_factory=dict)
 
 
@@ -112,11 +113,11 @@ class _Choosing:
             self._removed[rule] = 0
         for table in self._pairs.tables([*later, *self._columns_of_one()]):
             self._counts["pairs"] += table.num_rows
-            hashes = _hashes(table["image_id"])
-            kept, hashes = self._pass_one_by_one(table, hashes)
+            kept = self._pass_one_by_one(table)
             rows.ids += kept["image_id"].chunks
             rows.parts += kept["part"].chunks
-            rows.hashes.append(hashes)
+            if self._recipe.balance is not None or self._recipe.sample is not None:
+                rows.hashes.append(_hashes(kept["image_id"]))
             for name in later:
                 rows.columns.setdefault(name, []).extend(kept[name].chunks)
         mask = self._pass_together(rows)
@@ -147,18 +148,18 @@ class _Choosing:
             raise ValueError(unknown_column(rule, column, self._pairs.schema, self._pairs.absent))
         return column
 
-    def _pass_one_by_one(self, table: pa.Table, hashes: "NDArray[np.uint64]") -> "tuple[pa.Table, NDArray[np.uint64]]":
+    def _pass_one_by_one(self, table: pa.Table) -> pa.Table:
         recipe = self._recipe
         for rule in self._rules_of_one():
             if rule == "exclude":
-                keep = ~(self._excluded.has(hashes) | self._excluded.has(_hashes(table[ARTICLE])))
+                keep = ~(self._excluded.has(_hashes(table["image_id"])) | self._excluded.has(_hashes(table[ARTICLE])))
             elif rule == "where" and self._where is not None:
                 keep = self._where.mask(table)
             else:
                 keep = self._without_concepts(table[LABEL], recipe.drop_concepts)
             self._removed[rule] += int((~keep).sum())
-            table, hashes = table.filter(pa.array(keep)), hashes[keep]
-        return table, hashes
+            table = table.filter(pa.array(keep))
+        return table
 
     def _without_concepts(self, labels: pa.ChunkedArray, dropped: tuple[str, ...]) -> "Mask":
         values = rules.Values.of(labels)
@@ -170,10 +171,10 @@ class _Choosing:
 
     def _pass_together(self, rows: _Rows) -> "Mask":
         recipe = self._recipe
-        hashes = np.concatenate([np.empty(0, np.uint64), *rows.hashes])
-        kept = np.ones(len(hashes), np.bool_)
+        kept = np.ones(sum(map(len, rows.ids)), np.bool_)
         # Which of the rows are left, by number: a rule looks at those alone.
-        left = np.arange(len(hashes))
+        left = np.arange(len(kept))
+        hashes = np.concatenate([np.empty(0, np.uint64), *rows.hashes])
         for rule in ("dedup", "balance", "sample"):
             if getattr(recipe, rule) is None:
                 continue

@@ -91,7 +91,8 @@ class Values:
             codes = np.concatenate([codes, np.full(len(rows) - len(codes), len(names))])
             names.append(NONE)
         # A list may name a value twice.
-        entries = np.unique(rows * max(len(names), 1) + codes)
+        entries = np.sort(rows * max(len(names), 1) + codes)
+        entries = entries[_heads(entries)]
         return cls(names, *np.divmod(entries, max(len(names), 1)))
 
     def counts(self, kept: "Mask | None" = None) -> "Numbers":
