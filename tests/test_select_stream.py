@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import biomedica as bm
+from bucket import Bucket
 from loopback import FileServer
 from made import packages
 from shards import keys, write_shards
@@ -142,3 +143,22 @@ def test_a_damaged_selection_is_an_error(dataset: bm.Dataset, tmp_path: Path) ->
     pq.write_table(pa.table({"image_id": ["a"]}), chosen)
     with pytest.raises(bm.DatasetError, match="no selection"):
         bm.Selection.open(chosen)
+
+
+def test_datasets_and_selections_in_a_store_are_those_on_disk(dataset: bm.Dataset, tmp_path: Path) -> None:
+    local = bm.select(dataset, tmp_path / "some.parquet", where="article_license = 'CC BY'", sample=0.7)
+    bucket = Bucket()
+    try:
+        options, root = bucket.options(), "s3://lab/sets/a b"
+        bm.extract(dataset.path.parent / "in", root, part_size=4, storage_options=options)
+        url = "s3://lab/some.parquet"
+        made = bm.select(root, url, where="article_license = 'CC BY'", sample=0.7, storage_options=options)
+        assert (made.path, made.sha256, made.recipe) == (url, local.sha256, local.recipe)
+        stream = bm.stream(root, selection=made, shuffle=False, storage_options=options)
+        assert sorted(keys(stream)) == sorted(pq.read_table(local.path)["image_id"].to_pylist())
+        again = bm.select(root, tmp_path / "again.parquet", recipe=url, exclude=(), storage_options=options)
+        assert Path(again.path).read_bytes() == Path(local.path).read_bytes()
+        with pytest.raises(bm.SourceNotFoundError, match=r"s3://lab/none\.parquet"):
+            bm.stream(root, selection="s3://lab/none.parquet", storage_options=options)
+    finally:
+        bucket.close()
