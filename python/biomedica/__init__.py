@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from biomedica._compact import Compacted, compact
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._enrich import Enrichment, enrich
-    from biomedica._extract import Progress, extract
+    from biomedica._extract import PartBegun, PartEnded, Progress, extract
     from biomedica._index import Indexed, index
     from biomedica._read import Chunk, Reader, read
     from biomedica._retry import Retried, retry
@@ -56,6 +56,8 @@ __all__ = [
     "Indexed",
     "Loader",
     "Merged",
+    "PartBegun",
+    "PartEnded",
     "Problem",
     "Progress",
     "Reader",
@@ -100,6 +102,8 @@ _HOME = {
     "Indexed": "_index",
     "Loader": "load.loader",
     "Merged": "train.merge",
+    "PartBegun": "_extract",
+    "PartEnded": "_extract",
     "Problem": "dataset",
     "Progress": "_extract",
     "Survey": "_survey",

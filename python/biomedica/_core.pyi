@@ -312,9 +312,10 @@ def index(
     *,
     force: bool = False,
     threads: int | None = None,
+    storage_options: Sequence[tuple[str, str]] = ...,
     progress: Callable[[int, int], object] | None = None,
 ) -> list[tuple[str, int | None, BiomedicaError | None]]:
-    """Write index files beside local shards; `biomedica.index` documents it.
+    """Write index files beside shards; `biomedica.index` documents it.
 
     `progress` is called about ten times a second and at the end with the numbers of shards that are done and of samples
     found. Of each shard: the index's path, its samples (None when it had an index, or could not be indexed at all), and
@@ -376,15 +377,18 @@ class Run:
     def task(self) -> str | None:
         """The next part that is to be made, as JSON for `write_part`; None at the end."""
 
-    def adopt(self, number: int, inputs: str) -> None:
-        """Take in a part that was made, by what `write_part` gave.
+    def adopt(self, number: int, inputs: str, seconds: float) -> None:
+        """Take in a part that was made in so many seconds, by what `write_part` gave.
 
         Raises:
             DatasetError: It is not there.
         """
 
     def progress(self) -> dict[str, Any]:
-        """How far the run is: the fields of `biomedica.Progress` but the seconds."""
+        """How far the run is: the fields of `biomedica.Progress` but the seconds.
+
+        `events` are those since the last call, each as its name and its fields.
+        """
 
     def finish(self) -> dict[str, Any]:
         """End the dataset once there is no task left; the last progress."""
