@@ -61,6 +61,18 @@ def test_what_is_selected_comes_in_the_same_order_from_disk_and_from_a_server(ro
     assert keys(bm.stream(server.url + "/{000..009}.tar", selection=some(7), seed=5)) == local
 
 
+def test_a_state_belongs_to_its_selection(root: Path) -> None:
+    stream = bm.stream(root / "*.tar", selection=some(10), seed=1)
+    ahead = [sample.key for sample, _ in zip(stream, range(30), strict=False)]
+    state = stream.state_dict(taken=30)
+    again = bm.stream(root / "*.tar", selection=reversed(some(10)), seed=9)
+    again.load_state_dict(state)
+    assert sorted(ahead + keys(again)) == some(10)
+    other = bm.stream(root / "*.tar", selection=[f"s{int(one[1:]) + 1:05}" for one in some(10)], seed=1)
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        other.load_state_dict(state)
+
+
 def test_a_selection_of_shards_without_an_index_is_refused(server: FileServer) -> None:
     def without_index(handler: BaseHTTPRequestHandler, _: int) -> bool:
         is_index = handler.path.endswith(".idx")

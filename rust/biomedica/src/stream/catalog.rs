@@ -72,6 +72,11 @@ impl Shard {
         self.extents.len()
     }
 
+    /// The first block of each sample.
+    pub(super) fn starts(&self) -> impl Iterator<Item = u32> {
+        self.extents.iter().map(|&(start, _)| start)
+    }
+
     fn take(&mut self, group: &Group, selection: Option<&Selection>) -> Result<()> {
         if selection.is_none_or(|selection| selection.has(&group.key)) {
             self.push(group.start..group.end)?;
@@ -87,6 +92,7 @@ pub struct Catalog {
     /// The number of each shard's first sample.
     firsts: Vec<u64>,
     problems: Vec<Error>,
+    is_selected: bool,
 }
 
 /// What became of a list of shards.
@@ -111,7 +117,7 @@ impl Catalog {
                 None => jobs.push(Job::Shard(location)),
             }
         }
-        let mut catalog = Self::default();
+        let mut catalog = Self { is_selected: opening.selection.is_some(), ..Self::default() };
         let mut unindexed = None;
         for found in each(&jobs, opening.threads, opening.stop, |job| job.run(opening))? {
             let found = found?;
@@ -156,6 +162,11 @@ impl Catalog {
     /// What is wrong with shards of which samples were found nevertheless.
     pub fn problems(&self) -> &[Error] {
         &self.problems
+    }
+
+    /// Whether these are some of the shards' samples, chosen by their ids.
+    pub(super) fn is_selected(&self) -> bool {
+        self.is_selected
     }
 
     /// Samples by shard.
