@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = "biomedica select dataset/ --preset concept-balanced --dedup exact --output balanced.parquet"
 RESUMES = False
+MOST_VALUES = 20
+"""Values of a balanced column of which the counts are printed."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -118,6 +120,9 @@ def _told(made: "Selection") -> str:
     lines = [f"{name:{widths[0]}}  {gone:>{widths[1]}}  {left:>{widths[2]}}" for name, gone, left in steps]
     if "cap" in made.counts:
         lines.append(f"cap of {made.recipe['balance']}: {made.counts['cap']:,}")
+        values = list(made.counts.get("values", {}).items())
+        lines += [f"  {name}: {had:,} -> {has:,}" for name, (had, has) in values[:MOST_VALUES]]
+        lines += [f"  and {len(values) - MOST_VALUES:,} more, smaller ones"] if len(values) > MOST_VALUES else []
     return "\n".join([*lines, f"{made.path}: {made.count:,} pairs"])
 
 
