@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,6 +126,13 @@ def test_a_condition_can_be_nothing_but_one(dataset: bm.Dataset, tmp_path: Path,
     with pytest.raises(ValueError, match=told):
         bm.select(dataset, tmp_path / "none.parquet", where=condition)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_condition_needs_duckdb(dataset: bm.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    assert len(bm.select(dataset, tmp_path / "a.parquet", preset="concept-balanced", sample=9)) == 9
+    with pytest.raises(ImportError, match=r"pip install 'biomedica\[select\]'"):
+        bm.select(dataset, tmp_path / "b.parquet", where="part = 0")
 
 
 def test_dropped_concepts_are_gone_and_what_has_no_label_stays(dataset: bm.Dataset, tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def test_held_out_shards_are_validated(config: Make, dataset: str, tmp_path: Pat
     assert 0 < result.metrics["zero_shot_samples"] <= 40
 
 
-def test_a_selection_is_trained_and_validated_on(config: Make, dataset: str, tmp_path: Path) -> None:
+def test_a_selection_is_trained_and_validated_on(
+    config: Make, dataset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     chosen = bm.select(dataset, tmp_path / "chosen.parquet", sample=24)
     with bm.stream(dataset, selection=chosen) as stream:
         own = {sample.key for sample in stream}
@@ -61,5 +63,9 @@ def test_a_selection_is_trained_and_validated_on(config: Make, dataset: str, tmp
     }  # fmt: skip
     result = bm.train.train(config(**options, selection=str(chosen.path), val_selection=str(chosen.path)))
     assert result.metrics["samples"] == 24
+    assert "not in the data" not in capsys.readouterr().err
+    (tmp_path / "more.txt").write_text("\n".join([*own, "PMC0_0001"]))
+    bm.train.train(config(name="more", **options, selection=str(tmp_path / "more.txt")))
+    assert "selection: 1 of its samples are not in the data" in capsys.readouterr().err
     with pytest.raises(bm.SourceNotFoundError, match="no such file"):
         bm.train.train(config(name="none", **options, selection=str(tmp_path / "none.parquet")))

@@ -154,6 +154,7 @@ class Loader:
         self._progress = _Progress(batches.stream.state_dict())
         self._epoch: weakref.ref[_Epoch] | None = None
         self._is_closed = False
+        self._missing = batches.stream.stats.get("missing_samples", 0)
 
     def __len__(self) -> int:
         """Batches of a whole epoch.
@@ -207,10 +208,12 @@ class Loader:
 
         Returns:
             `wait_seconds` in which a batch was wanted and none was ready; `samples`; `bad_samples` that were replaced;
-            `captions` and, of them, `truncated_captions`; `from_caption`, `from_panel` and `from_mention`.
+            `captions` and, of them, `truncated_captions`; `from_caption`, `from_panel` and `from_mention`; and
+            `missing_samples`, those of its selection that no shard has.
         """
         names = ("samples", "bad_samples", "captions", "truncated_captions", *(f"from_{kind}" for kind in KINDS))
-        return {"wait_seconds": self._progress.waited, **{name: self._progress.counts[name] for name in names}}
+        counts = {name: self._progress.counts[name] for name in names}
+        return {"wait_seconds": self._progress.waited, **counts, "missing_samples": self._missing}
 
     @property
     def problems(self) -> tuple[Exception, ...]:
