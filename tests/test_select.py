@@ -120,6 +120,8 @@ def test_a_condition_sees_figures_articles_and_sidecars(dataset: bm.Dataset, tmp
         ("*", "names no column"),
         ("caption = repeat('x', 1000000000000)", "maximum"),
         ("", "syntax error"),
+        ("NOT " * 600 + "true", "nested too deep"),
+        ("(" * 5000 + "true" + ")" * 5000, "depth"),
     ],
 )
 def test_a_condition_can_be_nothing_but_one(dataset: bm.Dataset, tmp_path: Path, condition: str, told: str) -> None:
@@ -262,7 +264,7 @@ def test_a_recipe_gives_the_same_again_from_json_and_from_a_selection(dataset: b
         assert Path(again.path).read_bytes() == (tmp_path / "a.parquet").read_bytes()
     with pytest.raises(ValueError, match="give none beside it"):
         bm.select(dataset, tmp_path / "b.parquet", recipe=made, sample=3)
-    for broken, told in (("{", "no recipe"), ("[]", "no JSON object"), ('{"wher": "x"}', "did you mean where"),
+    for broken, told in (("{", "no recipe"), ("[" * 100_000, "no recipe"), ("[]", "no JSON object"), ('{"wher": "x"}', "did you mean where"),
                          ('{"sample": "x"}', "not of its type"), ('{"balance": "subset"}', "one of cap")):  # fmt: skip
         (tmp_path / "recipe.json").write_text(broken)
         with pytest.raises(ValueError, match=told):

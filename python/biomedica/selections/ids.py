@@ -144,7 +144,7 @@ def _open(data: bytes, where: object) -> tuple[pq.ParquetFile, dict[str, Any] | 
         file = pq.ParquetFile(pa.BufferReader(data))
         text = (file.schema_arrow.metadata or {}).get(RECORD)
         record = None if text is None else json.loads(text)
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
         raise DatasetError(f"{where}: damaged, or no Parquet file: {error}") from error
     if record is not None and not (isinstance(record, dict) and {"format", "sha256", "recipe"} <= record.keys()):
         raise DatasetError(f"{where}: the record of this selection is damaged; make the selection again")

@@ -78,7 +78,7 @@ class Recipe:
         """The recipe in a JSON object; `where` names the file for errors."""
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{where}: no recipe: {error}") from error
         if not isinstance(values, dict):
             raise ValueError(f"{where}: no recipe: it is no JSON object")  # noqa: TRY004 - of a file's content

@@ -6,6 +6,7 @@ runs in a database in memory that may neither touch files nor load extensions no
 
 import json
 from collections.abc import Iterator, Mapping
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,8 @@ SETTINGS = (
     "memory_limit='2GiB'",
     "lock_configuration=true",
 )
+LONGEST = 500
+"""Letters of a condition that an error repeats."""
 PLAIN: dict[str, Any] = {
     "type": "SELECT_NODE",
     "modifiers": [],
@@ -95,7 +98,10 @@ class Where:
         except duckdb.Error as error:
             raise self._wrong(str(error)) from error
         no_answer = {"error": True, "error_message": "it cannot be parsed"}
-        parsed: dict[str, Any] = json.loads(answer[0]) if answer else no_answer
+        try:
+            parsed: dict[str, Any] = json.loads(answer[0]) if answer else no_answer
+        except RecursionError as error:
+            raise self._wrong("it is nested too deep") from error
         if parsed["error"]:
             raise self._wrong(str(parsed["error_message"]))
         statements: list[dict[str, Any]] = parsed["statements"]
@@ -122,7 +128,7 @@ class Where:
     def _wrong(self, detail: str) -> ValueError:
         # DuckDB goes on with the statement and a mark under it.
         first = detail.split("\n\nLINE ", 1)[0].split("\nCandidate bindings", 1)[0].strip()
-        return ValueError(f"where: {first}: {self._condition}")
+        return ValueError(f"where: {first}: {shorten(self._condition, LONGEST, placeholder='…')}")
 
 
 def _locked_down() -> "duckdb.DuckDBPyConnection":
