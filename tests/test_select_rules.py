@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from biomedica._hash import hash_texts
 from biomedica.selections import rules
 from biomedica.selections.ids import IdSet, digest, read_ids
+from biomedica.selections.recipe import PRESETS
 
 LISTS = st.lists(st.none() | st.lists(st.none() | st.sampled_from("abcdef"), max_size=4), min_size=1, max_size=60)
 SEEDS = st.integers(0, 2**53)
@@ -104,6 +105,21 @@ def test_lots_never_change() -> None:
 )
 def test_a_quantile_is_the_count_that_a_share_of_values_does_not_exceed(quantile: float, cap: int) -> None:
     assert rules.cap_at(np.array([9, 2, 0, 5, 3]), quantile) == cap
+
+
+def test_presets_give_about_the_sizes_of_the_paper() -> None:
+    """By its counts of images a concept (arXiv 2501.07171); it tells of 24, about 6 and about 8 million."""
+    counts = {
+        "Plots and Charts": 12_389_066, "Illustrative Diagrams": 2_919_995, "Microscopy": 2_517_332,
+        "Clinical Imaging": 1_928_158, "Chemical Structures": 1_128_082, "Immuno Assays": 904_632, "Tables": 639_029,
+        "Graphs and Networks": 525_660, "Screen Based Visuals": 457_141, "Maps": 324_265,
+        "Tools and Materials": 272_399, "PCR": 35_353, "Scientific Formulae and Equations": 28_888,
+    }  # fmt: skip
+    dropped = PRESETS["concept-filtered"]["drop_concepts"]
+    assert set(dropped) <= set(counts)
+    assert round(sum(count for name, count in counts.items() if name not in dropped) / 1e6, 1) == 6.8
+    cap = rules.cap_at(np.array(list(counts.values())), PRESETS["concept-balanced"]["quantile"])
+    assert round(sum(min(count, cap) for count in counts.values()) / 1e6, 1) == 7.7
 
 
 def test_a_share_takes_its_part_whatever_else_there_is() -> None:
