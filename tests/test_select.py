@@ -303,6 +303,10 @@ def test_a_sidecar_that_lacks_a_part_is_told(tmp_path: Path) -> None:
     with pytest.raises(bm.DatasetError, match="labels has no rows for part 000001"):
         bm.select(made, tmp_path / "a.parquet", drop_concepts="Tables")
     assert len(bm.select(made, tmp_path / "a.parquet", where="subset <> 'x'")) == len(made)
+    (made.path / "labels" / "000000.parquet").write_bytes(b"no table")
+    assert len(bm.select(made, tmp_path / "a.parquet", where="subset <> 'x'")) == len(made)
+    with pytest.raises(ValueError, match="has no labels; `biomedica label` makes them"):
+        bm.select(made, tmp_path / "a.parquet", drop_concepts="Tables")
 
 
 def test_nothing_left_is_an_error_that_tells_where_it_went(dataset: bm.Dataset, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`Pairs`: the live pairs of a dataset part by part, with columns of all that is known of them side by side."""
 
+import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -114,14 +115,16 @@ class Pairs:
 
     def _add_sidecar(self, beside: _Beside) -> None:
         there = set(self._storage.names(beside.name))
-        first = next((part for part in self._parts if f"{part.name}.parquet" in there), None)
-        if first is not None:
-            self._add(beside.name, f"{beside.name}/{first.name}.parquet")
-            for name in beside.columns:
-                self.absent.pop(name, None)
-            return
+        for part in self._parts:
+            if f"{part.name}.parquet" in there:
+                # A file that cannot be read counts as missing, which is told when a rule needs it.
+                with contextlib.suppress(DatasetError):
+                    self._add(beside.name, f"{beside.name}/{part.name}.parquet")
+                    break
         for name in beside.columns:
-            if name not in self.schema:
+            if name in self.schema:
+                self.absent.pop(name, None)
+            else:
                 self.absent[name] = f"{self._location} has no {beside.name}; `biomedica {beside.verb}` makes them"
 
     def _files(self, name: str) -> dict[str, str]:
