@@ -279,7 +279,7 @@ def stream(
     block: int,
     window: int,
     subsets: list[str] | None,
-    selection: list[str] | None,
+    selection: pa.ChunkedArray | None,
     threads: int | None,
     read_ahead: int,
     keep: int,
@@ -533,7 +533,10 @@ class Stream(Iterator[Sample]):
 
     @property
     def stats(self) -> dict[str, Any]:
-        """Counts since it was opened: `samples`, `bytes`, `bad_samples`, `wait_seconds` (in want of a sample)."""
+        """Counts since it was opened: `samples`, `bytes`, `bad_samples`, `wait_seconds` (in want of a sample).
+
+        And `missing_samples`: ids of its selection that were not found in its shards.
+        """
 
     @property
     def problems(self) -> tuple[BiomedicaError, ...]:

@@ -203,7 +203,7 @@ impl Stream {
             return Err(wrong(format!("a state of version {}; this one knows {VERSION}", state.version)));
         }
         if state.fingerprint != self.fingerprint {
-            let detail = "the state is of other shards, or of these with another number of samples";
+            let detail = "the state is of other shards, or of these with other samples or another selection";
             return Err(wrong(format!("{detail} ({}, not {})", state.fingerprint, self.fingerprint)));
         }
         let State { shuffle, lanes, block, window, .. } = *state;
