@@ -6,7 +6,7 @@
     ['f1']
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
-document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
+document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `select` chooses some of them, `loader` makes batches of them,
 `index` writes the index files that remote shards need, `enrich` asks PubMed for what
 it knows of a dataset's articles, `attribution` writes who made each image. The command `biomedica` has the same words.
 """
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from biomedica._index import Indexed, index
     from biomedica._read import Chunk, Reader, read
     from biomedica._retry import Retried, retry
+    from biomedica._select import Selection, select
     from biomedica._stream import Sample, Stream, stream
     from biomedica._survey import Survey, survey
     from biomedica.dataset import Dataset, Problem, Report, open
@@ -61,6 +62,7 @@ __all__ = [
     "Report",
     "Retried",
     "Sample",
+    "Selection",
     "SourceError",
     "SourceNotFoundError",
     "Stream",
@@ -81,6 +83,7 @@ __all__ = [
     "parse_article",
     "read",
     "retry",
+    "select",
     "stream",
     "survey",
     "train",
@@ -107,6 +110,7 @@ _HOME = {
     "STAGES": "_core",
     "STATUSES": "_core",
     "Sample": "_stream",
+    "Selection": "_select",
     "Stream": "_stream",
     "attribution": "_attribution",
     "build_profile": "_core",
@@ -121,6 +125,7 @@ _HOME = {
     "parse_article": "_core",
     "read": "_read",
     "retry": "_retry",
+    "select": "_select",
     "stream": "_stream",
 }
 

@@ -4,7 +4,7 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from biomedica.cli import attribution, compact, demo, enrich, extract, index, merge, retry, stats, train, verify
+from biomedica.cli import attribution, compact, demo, enrich, extract, index, merge, retry, select, stats, train, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,6 +35,7 @@ VERBS: dict[str, Verb] = {
     "index": index,
     "merge": merge,
     "retry": retry,
+    "select": select,
     "stats": stats,
     "train": train,
     "verify": verify,
