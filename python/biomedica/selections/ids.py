@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,13 +17,11 @@ from biomedica._storage import storage
 from biomedica.exceptions import DatasetError, SourceNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 __all__ = ["FORMAT", "RECORD", "IdSet", "Ids", "digest", "read_file", "read_ids", "read_record", "split_location"]
 
-Ids: TypeAlias = "StrPath | Iterable[str]"
+Ids: TypeAlias = StrPath | Iterable[str]
 """Ids, or the path or URL of a file of them: a selection or another Parquet file, or text with an id a line."""
 
 RECORD = b"biomedica.selection"
@@ -125,6 +124,10 @@ class IdSet:
     def __init__(self, ids: pa.ChunkedArray) -> None:
         hashes = [hash_texts(chunk) for chunk in ids.chunks]
         self._hashes = np.unique(np.concatenate([np.empty(0, np.uint64), *hashes]))
+
+    def of(self, ids: pa.ChunkedArray) -> "NDArray[np.bool_]":
+        """Which of these ids are in it."""
+        return self.has(hash_texts(ids.combine_chunks()))
 
     def has(self, hashes: "NDArray[np.uint64]") -> "NDArray[np.bool_]":
         """Which of the ids with these hashes are in it."""
