@@ -85,7 +85,7 @@ def test_datasets_opens_parquet_with_images_and_all_columns(dataset: bm.Dataset,
     assert not any(row["article_accession_id"] == "PMC3" for row in pairs.values())
     exported = bm.export(dataset, tmp_path / "hub")
     assert sum(exported.pairs.values()) == len(pairs)
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for subset, count in exported.pairs.items():
         loaded = load(tmp_path / "hub", subset, tmp_path / "cache")
         assert loaded.features["image"] == datasets.Image()
