@@ -6,9 +6,10 @@
     ['f1']
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
-document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `select` chooses some of them, `loader` makes batches of them,
-`index` writes the index files that remote shards need, `enrich` asks PubMed for what
-it knows of a dataset's articles, `attribution` writes who made each image. The command `biomedica` has the same words.
+document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
+`index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles,
+`select` chooses some of its pairs, `attribution` writes who made each image, `export` and `push` hand it on. The command
+`biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from biomedica._compact import Compacted, compact
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._enrich import Enrichment, enrich
+    from biomedica._export import Exported, export
     from biomedica._extract import PartBegun, PartEnded, Progress, extract
     from biomedica._index import Indexed, index
+    from biomedica._push import Pushed, push
     from biomedica._read import Chunk, Reader, read
     from biomedica._retry import Retried, retry
     from biomedica._select import Selection, select
@@ -53,6 +56,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "Enrichment",
+    "Exported",
     "Indexed",
     "Loader",
     "Merged",
@@ -60,6 +64,7 @@ __all__ = [
     "PartEnded",
     "Problem",
     "Progress",
+    "Pushed",
     "Reader",
     "Report",
     "Retried",
@@ -77,12 +82,14 @@ __all__ = [
     "compact",
     "demo",
     "enrich",
+    "export",
     "extract",
     "index",
     "loader",
     "merge",
     "open",
     "parse_article",
+    "push",
     "read",
     "retry",
     "select",
@@ -99,6 +106,7 @@ _HOME = {
     "Compacted": "_compact",
     "Dataset": "dataset",
     "Enrichment": "_enrich",
+    "Exported": "_export",
     "Indexed": "_index",
     "Loader": "load.loader",
     "Merged": "train.merge",
@@ -106,6 +114,7 @@ _HOME = {
     "PartEnded": "_extract",
     "Problem": "dataset",
     "Progress": "_extract",
+    "Pushed": "_push",
     "Survey": "_survey",
     "REASONS": "_core",
     "Reader": "_read",
@@ -120,6 +129,7 @@ _HOME = {
     "build_profile": "_core",
     "compact": "_compact",
     "enrich": "_enrich",
+    "export": "_export",
     "extract": "_extract",
     "survey": "_survey",
     "index": "_index",
@@ -127,6 +137,7 @@ _HOME = {
     "merge": "train.merge",
     "open": "dataset",
     "parse_article": "_core",
+    "push": "_push",
     "read": "_read",
     "retry": "_retry",
     "select": "_select",

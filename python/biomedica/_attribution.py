@@ -14,6 +14,7 @@ from biomedica._storage import whole_file
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 from biomedica.exceptions import DatasetError
+from biomedica.selections.ids import Ids, IdSet, read_ids
 
 __all__ = ["NAME", "attribution"]
 
@@ -38,6 +39,7 @@ def attribution(
     output: StrPath,
     *,
     subset: str | Sequence[str] | None = None,
+    selection: Ids | None = None,
     storage_options: StorageOptions | None = None,
 ) -> list[Path]:
     """Write who made each image of a dataset, and under which licence: `OUTPUT/SUBSET/ATTRIBUTION.parquet`.
@@ -56,7 +58,8 @@ def attribution(
         dataset: A dataset, or its directory or URL.
         output: A directory; `DATASET/shards` puts each file beside the shards of its subset.
         subset: Only this subset, or these: `commercial`, `noncommercial`, `other`.
-        storage_options: How the dataset's store is spoken to, as `open` takes it.
+        selection: Only these pairs: what `select` wrote, any other file of ids, or ids.
+        storage_options: How the stores of dataset and selection are spoken to, as `open` takes it.
 
     Returns:
         The files, one a subset.
@@ -75,10 +78,12 @@ def attribution(
         if name not in SUBSETS:
             raise ValueError(f"no subset is called {name!r}; there are {', '.join(SUBSETS)}")
     opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset, storage_options=storage_options)
+    chosen = None if selection is None else IdSet(read_ids(selection, storage_options=storage_options))
     paths = {name: Path(output) / name / NAME for name in wanted}
     with contextlib.ExitStack() as stack:
         files = {name: stack.enter_context(_rows_file(path)) for name, path in paths.items()}
-        for rows in _rows(opened, wanted):
+        for found in _rows(opened, wanted):
+            rows = found if chosen is None else found.filter(pa.array(chosen.of(found["image_id"])))
             for name, file in files.items():
                 file.add(rows.filter(pc.equal(rows["subset"], name)).drop_columns("subset"))
     return list(paths.values())

@@ -43,6 +43,16 @@ def add_subset(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--subset", action="append", choices=SUBSETS, help=text)
 
 
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add `--selection`."""
+    parser.add_argument(
+        "--selection",
+        type=location,
+        metavar="FILE",
+        help="only these pairs: what select wrote, or any .parquet with a column image_id, or text with an id a line",
+    )
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add `--threads`."""
     parser.add_argument("--threads", type=positive, metavar="N", help="worker threads (default: one for each core)")

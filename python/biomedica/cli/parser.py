@@ -4,7 +4,22 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from biomedica.cli import attribution, compact, demo, enrich, extract, index, merge, retry, select, stats, train, verify
+from biomedica.cli import (
+    attribution,
+    compact,
+    demo,
+    enrich,
+    export,
+    extract,
+    index,
+    merge,
+    push,
+    retry,
+    select,
+    stats,
+    train,
+    verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,9 +46,11 @@ VERBS: dict[str, Verb] = {
     "compact": compact,
     "demo": demo,
     "enrich": enrich,
+    "export": export,
     "extract": extract,
     "index": index,
     "merge": merge,
+    "push": push,
     "retry": retry,
     "select": select,
     "stats": stats,

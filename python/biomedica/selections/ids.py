@@ -125,6 +125,10 @@ class IdSet:
         hashes = [hash_texts(chunk) for chunk in ids.chunks]
         self._hashes = np.unique(np.concatenate([np.empty(0, np.uint64), *hashes]))
 
+    def of(self, ids: pa.ChunkedArray) -> "NDArray[np.bool_]":
+        """Which of these ids are in it."""
+        return self.has(hash_texts(ids.combine_chunks()))
+
     def has(self, hashes: "NDArray[np.uint64]") -> "NDArray[np.bool_]":
         """Which of the ids with these hashes are in it."""
         if not len(self._hashes):
