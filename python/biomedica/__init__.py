@@ -14,6 +14,7 @@ it knows of a dataset's articles, `attribution` writes who made each image. The 
 from typing import TYPE_CHECKING
 
 from biomedica.exceptions import (
+    AnswerError,
     ArchiveError,
     BiomedicaError,
     DatasetError,
@@ -45,6 +46,7 @@ __all__ = [
     "REASONS",
     "STAGES",
     "STATUSES",
+    "AnswerError",
     "ArchiveError",
     "BiomedicaError",
     "Chunk",
