@@ -8,7 +8,8 @@
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
 document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
 `index` writes the index files that remote shards need, `enrich` asks PubMed for what
-it knows of a dataset's articles, `attribution` writes who made each image. The command `biomedica` has the same words.
+it knows of a dataset's articles, `attribution` writes who made each image, `annotate` lets experts name
+clusters of images. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
+    from biomedica.web.annotate import Annotated, annotate
 
     __version__: str
 
@@ -46,6 +48,7 @@ __all__ = [
     "REASONS",
     "STAGES",
     "STATUSES",
+    "Annotated",
     "AnswerError",
     "ArchiveError",
     "BiomedicaError",
@@ -70,6 +73,7 @@ __all__ = [
     "TrainingError",
     "XmlError",
     "__version__",
+    "annotate",
     "attribution",
     "build_profile",
     "compact",
@@ -92,6 +96,7 @@ __all__ = [
 # A verb's module has a leading underscore: a submodule called `extract` would take the function's place here as soon
 # as anything imports it.
 _HOME = {
+    "Annotated": "web.annotate",
     "Chunk": "_read",
     "Compacted": "_compact",
     "Dataset": "dataset",
@@ -110,6 +115,7 @@ _HOME = {
     "STATUSES": "_core",
     "Sample": "_stream",
     "Stream": "_stream",
+    "annotate": "web.annotate",
     "attribution": "_attribution",
     "build_profile": "_core",
     "compact": "_compact",

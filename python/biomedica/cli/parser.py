@@ -4,7 +4,20 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from biomedica.cli import attribution, compact, demo, enrich, extract, index, merge, retry, stats, train, verify
+from biomedica.cli import (
+    annotate,
+    attribution,
+    compact,
+    demo,
+    enrich,
+    extract,
+    index,
+    merge,
+    retry,
+    stats,
+    train,
+    verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +40,7 @@ class Verb(Protocol):
 
 
 VERBS: dict[str, Verb] = {
+    "annotate": annotate,
     "attribution": attribution,
     "compact": compact,
     "demo": demo,
