@@ -37,4 +37,4 @@ def opened(browser: Browser, *, width: int = WIDE["width"], height: int = WIDE["
         page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         yield page
-    assert complaints == []
+    assert not complaints, complaints

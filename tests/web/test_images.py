@@ -10,7 +10,7 @@ from PIL import Image
 
 import biomedica as bm
 from biomedica.web.app import Piece, make_app
-from biomedica.web.images import shown, thumbnail
+from biomedica.web.images import shown, small, thumbnail
 from biomedica.web.serve import in_background, place
 from made import package, packages
 from web.ask import ask
@@ -78,6 +78,16 @@ def test_what_is_no_image_is_never_sent_as_one(data: bytes) -> None:
         shown(data)
     with pytest.raises(ValueError, match="cannot be shown"):
         thumbnail(data, 96)
+
+
+def test_what_is_cut_short_is_left_to_the_browser() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    whole = encoded(Image.fromarray(noise), "JPEG")
+    cut = whole[: len(whole) // 2]
+    assert small(cut, 96) == (cut, "image/jpeg")
+    assert small(whole, 96) == thumbnail(whole, 96)
+    with pytest.raises(ValueError, match="cannot be shown"):
+        small(encoded(Image.fromarray(noise), "TIFF")[:2000], 96)
 
 
 def test_a_bomb_is_not_decoded() -> None:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from biomedica.dataset import Dataset
 
-__all__ = ["Images", "Shown", "shown", "thumbnail"]
+__all__ = ["Images", "Shown", "shown", "small", "thumbnail"]
 
 SIZES = (96, 192, 384, 768, 1536)
 """Sides of small images: a size that is asked for is the next of these, so that few are made."""
@@ -41,6 +41,10 @@ class Shown(NamedTuple):
 
     data: bytes
     media_type: str
+
+
+class Damaged(ValueError):
+    """Bytes that cannot be decoded to their end."""
 
 
 class Images:
@@ -68,7 +72,7 @@ class Images:
         return Response(image.data, media_type=image.media_type, headers=headers)
 
     def _make(self, image_id: str, side: int) -> Shown:
-        return thumbnail(self._dataset.image(image_id), side)
+        return small(self._dataset.image(image_id), side)
 
 
 def shown(data: bytes) -> Shown:
@@ -77,12 +81,23 @@ def shown(data: bytes) -> Shown:
     Raises:
         ValueError: They are no image that can be read, or one too large to be converted.
     """
-    for signature, media_type in SIGNATURES.items():
-        if data.startswith(signature):
-            return Shown(data, media_type)
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return Shown(data, "image/webp")
-    return _saved(_decoded(data), "PNG")
+    media_type = _media_type(data)
+    return Shown(data, media_type) if media_type else _saved(_decoded(data), "PNG")
+
+
+def small(data: bytes, side: int) -> Shown:
+    """A thumbnail, or the bytes as they are where they are cut short: browsers show such images as far as they go.
+
+    Raises:
+        ValueError: They are no image, or one too large to be read.
+    """
+    try:
+        return thumbnail(data, side)
+    except Damaged:
+        media_type = _media_type(data)
+        if media_type is None:
+            raise
+        return Shown(data, media_type)
 
 
 def thumbnail(data: bytes, side: int) -> Shown:
@@ -106,8 +121,18 @@ def _decoded(data: bytes, side: int | None = None) -> Image.Image:
         if side is not None:
             image.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
         return _on_white(image)
-    except (*BROKEN, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"cannot be shown: {error}") from error
+    except BROKEN as error:
+        raise Damaged(f"cannot be shown: {error}") from error
+
+
+def _media_type(data: bytes) -> str | None:
+    """That of the formats which browsers show; None for others."""
+    for signature, media_type in SIGNATURES.items():
+        if data.startswith(signature):
+            return media_type
+    return "image/webp" if data.startswith(b"RIFF") and data[8:12] == b"WEBP" else None
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

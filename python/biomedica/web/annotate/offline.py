@@ -20,7 +20,7 @@ from biomedica.web.annotate.clusters import SECTIONS, Cluster
 from biomedica.web.annotate.form import groups
 from biomedica.web.annotate.ledger import Ledger
 from biomedica.web.app import HERE, environment
-from biomedica.web.images import thumbnail
+from biomedica.web.images import small
 
 __all__ = ["write_pages"]
 
@@ -104,7 +104,7 @@ def _images(cluster: Cluster, dataset: Dataset) -> dict[str, str]:
     found = {}
     for sample in (sample for section in SECTIONS for sample in cluster.samples[section]):
         try:
-            image = thumbnail(dataset.image(sample.image_id), SIDE)
+            image = small(dataset.image(sample.image_id), SIDE)
         except (KeyError, ValueError):
             found[sample.image_id] = NOTHING
         else:
