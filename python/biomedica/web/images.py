@@ -43,7 +43,7 @@ class Shown(NamedTuple):
     media_type: str
 
 
-class Damaged(ValueError):
+class DamagedError(ValueError):
     """Bytes that cannot be decoded to their end."""
 
 
@@ -93,7 +93,7 @@ def small(data: bytes, side: int) -> Shown:
     """
     try:
         return thumbnail(data, side)
-    except Damaged:
+    except DamagedError:
         media_type = _media_type(data)
         if media_type is None:
             raise
@@ -124,7 +124,7 @@ def _decoded(data: bytes, side: int | None = None) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"cannot be shown: {error}") from error
     except BROKEN as error:
-        raise Damaged(f"cannot be shown: {error}") from error
+        raise DamagedError(f"cannot be shown: {error}") from error
 
 
 def _media_type(data: bytes) -> str | None:

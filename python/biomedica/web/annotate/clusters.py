@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as pads
 
+from biomedica._sidecar import Part, fresh_files
 from biomedica.dataset import Dataset
 from biomedica.exceptions import DatasetError
 from biomedica.web.annotate.words import Word, common_words
@@ -71,11 +71,13 @@ def identity(dataset: Dataset, name: str) -> tuple[str, str]:
     Raises:
         DatasetError: There are no such clusters of the dataset as it is.
     """
-    rows = dataset.sidecar(f"clusters/{name}")
-    digest = hashlib.sha256()
-    for fragment in _fragments(rows):
+    dataset.sidecar(f"clusters/{name}")
+    parts = [Part(*part) for part in dataset.parts_of("figures")]
+    files = fresh_files(dataset.storage, f"clusters/{name}", parts)
+    # The record has what an update withdrew, whose rows the files keep.
+    digest = hashlib.sha256(dataset.storage.read("dataset.json") or b"")
+    for fragment in dataset.storage.table(list(files.values())).get_fragments():
         footer = fragment.metadata.to_dict()
-        footer.pop("created_by")
         digest.update(json.dumps(footer, sort_keys=True, default=str).encode())
     shown = digest.hexdigest()
     model = dataset.storage.read(f"clusters/{name}/model.safetensors")
@@ -163,7 +165,3 @@ def _texts(dataset: Dataset, wanted: "NDArray[np.int64]", total: int, progress: 
 def _cut(sample: Sample) -> Sample:
     text = sample.caption
     return sample if len(text) <= LONGEST_CAPTION else Sample(sample.image_id, text[:LONGEST_CAPTION].rstrip() + " …")
-
-
-def _fragments(rows: pads.Dataset) -> Iterator[pads.ParquetFileFragment]:
-    yield from rows.get_fragments()
