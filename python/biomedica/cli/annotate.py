@@ -101,5 +101,10 @@ def run(args: argparse.Namespace, output: "Output") -> int:
 
 
 def _line(done: "Annotated", *, imports: bool) -> str:
-    text = f"{done.answers:,} answers by {done.experts:,} experts, {done.judged:,} of {done.clusters:,} clusters judged"
+    text = f"{_count(done.answers, 'answer')} by {_count(done.experts, 'expert')}, {done.judged:,} of "
+    text += f"{_count(done.clusters, 'cluster')} judged"
     return f"{text}{f'; {done.imported:,} new' if imports else ''}; in {done.path}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -51,7 +51,7 @@
     const judged = new Set(mine().filter((one) => !one.skipped).map((one) => one.cluster));
     document.getElementById("count").textContent = expert.value.trim() ? `${judged.size} of ${numbers.length} answered` : "";
     for (const link of document.querySelectorAll("[data-number]")) {
-      link.classList.toggle("lit", judged.has(Number(link.dataset.number)));
+      link.classList.toggle("done", judged.has(Number(link.dataset.number)));
     }
   }
 
