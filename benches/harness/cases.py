@@ -12,13 +12,14 @@ from lxml import etree
 
 import biomedica
 from harness import paper_way
+from harness.bucket import bucket
 from harness.corpus import WORK, Corpus
 from harness.floors import floors
 from harness.loading import loader, tokens
 from harness.measure import Contender, Row, interleaved, medians, one_core, timed
 from harness.streaming import stream
 
-__all__ = ["arrow", "dataset", "imports", "jats", "loader", "memory", "stream", "tokens"]
+__all__ = ["arrow", "bucket", "dataset", "imports", "jats", "loader", "memory", "stream", "tokens"]
 
 Measured: TypeAlias = tuple[list[Row], dict[str, list[float]]]
 

@@ -89,7 +89,7 @@ def machine() -> dict[str, object]:
         "packages": {
             name: metadata.version(name)
             for name in (
-                "biomedica datasets lxml numpy open_clip_torch pillow pubmed_parser pyarrow tokenizers torch webdataset"
+                "biomedica datasets lxml numpy obstore open_clip_torch pillow pubmed_parser pyarrow tokenizers torch webdataset"
             ).split()
         },
     }

@@ -8,6 +8,7 @@
 mod ahead;
 mod cache;
 mod connect;
+mod digest;
 mod fetch;
 mod list;
 mod local;

@@ -10,6 +10,7 @@ use reqwest::redirect::Policy;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
+use super::digest::Together;
 use crate::error::{Error, Reason, Result, Stage};
 
 /// Requests wait, they do not compute: two threads serve hundreds of them.
@@ -23,6 +24,7 @@ pub(super) struct Net {
     process: u32,
     runtime: Runtime,
     client: reqwest::Client,
+    digests: Together,
 }
 
 static NET: RwLock<Option<Arc<Net>>> = RwLock::new(None);
@@ -64,12 +66,17 @@ fn start(process: u32) -> Result<Net> {
         .http1_only()
         .build()
         .map_err(|error| failed(&error))?;
-    Ok(Net { process, runtime, client })
+    Ok(Net { process, runtime, client, digests: Together::default() })
 }
 
 impl Net {
     pub(super) fn client(&self) -> &reqwest::Client {
         &self.client
+    }
+
+    /// Where digests of whole objects are made.
+    pub(super) fn digests(&self) -> &Together {
+        &self.digests
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::StoreOptions;
 use super::connect::{Want, connect};
-use super::net::Pending;
+use super::net::{Pending, net};
 use super::place::{Place, describe, no_ranges};
 use super::request::{Backoff, Failed};
 use crate::error::{Error, Reason, Result, Stage};
@@ -103,10 +103,9 @@ impl Remote {
                 Ok(())
             };
             self.fetch(range.clone(), first.take(), collect).await?;
-            let mut digest = self.digest(range.start);
-            digest.update(&bytes);
-            match digest.check(range.end) {
-                Ok(()) => return Ok(Bytes::from(bytes)),
+            let bytes = Bytes::from(bytes);
+            match self.check_digest(&range, &bytes).await {
+                Ok(()) => return Ok(bytes),
                 Err(error) => {
                     attempts += 1;
                     if attempts == MAX_ATTEMPTS || !backoff.sleep(None).await {
@@ -130,6 +129,22 @@ impl Remote {
             digest.check(remote.size())
         };
         Pending::start(whole)?.wait(self.stop())
+    }
+
+    /// Fails when `bytes` are all of the object and not what they should be.
+    async fn check_digest(&self, range: &Range<u64>, bytes: &Bytes) -> Result<()> {
+        match self.0.place.md5 {
+            Some(wanted) if *range == (0..self.size()) => match net()?.digests().digest(bytes.clone()).await {
+                Some(found) if found == wanted => Ok(()),
+                _ => Err(self.other_digest()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn other_digest(&self) -> Error {
+        self.failed(Error::new(Stage::Fetch, Reason::Corrupt, "the object's MD5 is not the one that its URL has"))
     }
 
     /// What checks the object's digest as its bytes come, if they begin at its beginning.
@@ -271,8 +286,7 @@ impl ObjectDigest {
         if digest.finalize().as_slice() == wanted {
             return Ok(());
         }
-        let detail = "the object's MD5 is not the one that its URL has";
-        Err(self.remote.failed(Error::new(Stage::Fetch, Reason::Corrupt, detail)))
+        Err(self.remote.other_digest())
     }
 }
 
