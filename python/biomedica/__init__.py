@@ -10,11 +10,15 @@ document, `open` opens a dataset, `stream` gives its samples, or those of any sh
 `index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles,
 `select` chooses some of its pairs, `attribution` writes who made each image, `export` and `push` hand it on. The command
 `biomedica` has the same words.
+`index` writes the index files that remote shards need, `enrich` asks PubMed for what
+it knows of a dataset's articles, `attribution` writes who made each image, `annotate` lets experts name
+clusters of images. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
 
 from biomedica.exceptions import (
+    AnswerError,
     ArchiveError,
     BiomedicaError,
     DatasetError,
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
+    from biomedica.web.annotate import Annotated, annotate
 
     __version__: str
 
@@ -49,6 +54,8 @@ __all__ = [
     "REASONS",
     "STAGES",
     "STATUSES",
+    "Annotated",
+    "AnswerError",
     "ArchiveError",
     "BiomedicaError",
     "Chunk",
@@ -77,6 +84,7 @@ __all__ = [
     "TrainingError",
     "XmlError",
     "__version__",
+    "annotate",
     "attribution",
     "build_profile",
     "compact",
@@ -102,6 +110,7 @@ __all__ = [
 # A verb's module has a leading underscore: a submodule called `extract` would take the function's place here as soon
 # as anything imports it.
 _HOME = {
+    "Annotated": "web.annotate",
     "Chunk": "_read",
     "Compacted": "_compact",
     "Dataset": "dataset",
@@ -125,6 +134,7 @@ _HOME = {
     "Sample": "_stream",
     "Selection": "_select",
     "Stream": "_stream",
+    "annotate": "web.annotate",
     "attribution": "_attribution",
     "build_profile": "_core",
     "compact": "_compact",

@@ -8,6 +8,7 @@ What concerns one article never raises while many are read: it becomes a row of 
 """
 
 __all__ = [
+    "AnswerError",
     "ArchiveError",
     "BiomedicaError",
     "DatasetError",
@@ -57,6 +58,10 @@ class XmlError(BiomedicaError):
 
 class DatasetError(BiomedicaError):
     """A dataset cannot be written or opened: full disk, other options than before, or files that do not fit."""
+
+
+class AnswerError(BiomedicaError):
+    """What experts said cannot be taken in: a file of answers, a taxonomy or a sheet is malformed or does not fit."""
 
 
 class TrainingError(BiomedicaError):

@@ -5,6 +5,7 @@ import difflib
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from biomedica.cli import (
+    annotate,
     attribution,
     compact,
     demo,
@@ -16,6 +17,10 @@ from biomedica.cli import (
     push,
     retry,
     select,
+    extract,
+    index,
+    merge,
+    retry,
     stats,
     train,
     verify,
@@ -42,6 +47,7 @@ class Verb(Protocol):
 
 
 VERBS: dict[str, Verb] = {
+    "annotate": annotate,
     "attribution": attribution,
     "compact": compact,
     "demo": demo,
