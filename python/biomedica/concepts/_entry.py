@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from biomedica.exceptions import AnswerError
+
 if TYPE_CHECKING:
     from biomedica.concepts.answers import Answer
 
-__all__ = ["FIELDS", "LISTS", "Format", "fields_of", "parsed"]
+__all__ = ["FIELDS", "LISTS", "Format", "check_clusters", "fields_of", "parsed"]
 
 Format = Literal["json", "labels", "csv", "label-studio"]
 FIELDS = (
@@ -45,6 +47,16 @@ def parsed(entry: object) -> dict[str, Any]:
     found = {ATTRIBUTES.get(str(name), str(name)): value for name, value in entry.items()}
     found["at"] = _moment(entry.get("at"))
     return found
+
+
+def check_clusters(said: object, wanted: str | None, where: str) -> None:
+    """Take no answers about other clusters for these, which have the same numbers.
+
+    Raises:
+        AnswerError: What a file says it is about is another name.
+    """
+    if wanted is not None and said is not None and said != wanted:
+        raise AnswerError(f"{where}: the answers are about the clusters {said!r:.80}, not {wanted!r}")
 
 
 def _moment(text: object) -> datetime | None:

@@ -87,21 +87,19 @@ def settle(answers: Iterable[Answer], *, min_votes: int = 1, referee: str | None
 
 
 def _verdicts(answers: Sequence[Answer], referees: Answer | None) -> dict[str, Verdict]:
-    panel = _refereed(_of_values(_given(answers)), referees, "panel_type")
-    same = [answer for answer in answers if answer.panel_type == panel.value] if panel.settled else []
-    # Where the referee chose a panel type that nobody else gave, the subtype is the referee's too.
-    subtype = _refereed(_of_values([answer.panel_subtype for answer in same]), referees, "panel_subtype")
+    given = [answer for answer in answers if answer.panel_type is not None]
+    if given:
+        panel = _refereed(_of_values([answer.panel_type for answer in given]), referees, "panel_type")
+        same = [answer for answer in given if answer.panel_type == panel.value] if panel.settled else []
+        # Where the referee chose a panel type that nobody else gave, the subtype is the referee's too.
+        subtype = _refereed(_of_values([answer.panel_subtype for answer in same]), referees, "panel_subtype")
+    else:
+        panel = subtype = Verdict(True, None, {}, 0, 0.0)  # all leave it open, which is agreement too
     sets = {
         level: _refereed(_of_sets([frozenset(_VALUES[level](answer) or ()) for answer in answers]), referees, level)
         for level in ("global", "local")
     }
     return {"panel_type": panel, "panel_subtype": subtype, **sets}
-
-
-def _given(answers: Sequence[Answer]) -> list[str | None]:
-    """The panel types that were given; none where all leave it open, which is agreement too."""
-    given: list[str | None] = [answer.panel_type for answer in answers if answer.panel_type is not None]
-    return given or [None for _ in answers]
 
 
 def _refereed(verdict: Verdict, referees: Answer | None, level: str) -> Verdict:
