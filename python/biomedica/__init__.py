@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from biomedica._retry import Retried, retry
     from biomedica._stream import Sample, Stream, stream
     from biomedica._survey import Survey, survey
+    from biomedica.concepts.label import Labelling, label
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
@@ -55,6 +56,7 @@ __all__ = [
     "DatasetError",
     "Enrichment",
     "Indexed",
+    "Labelling",
     "Loader",
     "Merged",
     "Problem",
@@ -77,6 +79,7 @@ __all__ = [
     "enrich",
     "extract",
     "index",
+    "label",
     "loader",
     "merge",
     "open",
@@ -97,6 +100,7 @@ _HOME = {
     "Dataset": "dataset",
     "Enrichment": "_enrich",
     "Indexed": "_index",
+    "Labelling": "concepts.label",
     "Loader": "load.loader",
     "Merged": "train.merge",
     "Problem": "dataset",
@@ -117,6 +121,7 @@ _HOME = {
     "extract": "_extract",
     "survey": "_survey",
     "index": "_index",
+    "label": "concepts.label",
     "loader": "load.loader",
     "merge": "train.merge",
     "open": "dataset",

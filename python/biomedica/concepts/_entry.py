@@ -1,6 +1,6 @@
 """The fields of an answer as files have them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,7 +9,7 @@ from biomedica.exceptions import AnswerError
 if TYPE_CHECKING:
     from biomedica.concepts.answers import Answer
 
-__all__ = ["FIELDS", "LISTS", "Format", "check_clusters", "fields_of", "parsed"]
+__all__ = ["FIELDS", "LISTS", "Format", "check_clusters", "fields_of", "in_papers_form", "parsed"]
 
 Format = Literal["json", "labels", "csv", "label-studio"]
 FIELDS = (
@@ -28,6 +28,18 @@ def fields_of(answer: "Answer") -> dict[str, Any]:
     if answer.at is not None:
         found["at"] = answer.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return found
+
+
+def in_papers_form(
+    panel_type: object, panel_subtype: object, global_concepts: Iterable[str], local_concepts: Iterable[str]
+) -> dict[str, Any]:
+    """What is settled of a cluster, as `cluster_labels.json` has it."""
+    return {
+        "panel_type": panel_type,
+        "panel_subtype": panel_subtype,
+        "global_class": sorted(global_concepts),
+        "local_class": sorted(local_concepts),
+    }
 
 
 def parsed(entry: object) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from biomedica._sources import StrPath
 from biomedica.concepts import _csv, label_studio
-from biomedica.concepts._entry import FIELDS, Format, check_clusters, fields_of, parsed
+from biomedica.concepts._entry import FIELDS, Format, check_clusters, fields_of, in_papers_form, parsed
 from biomedica.concepts._files import read_file, write_file
 from biomedica.concepts.taxonomy import AMBIGUOUS, PANEL_TYPES, Taxonomy, name_problem
 from biomedica.exceptions import AnswerError
@@ -218,12 +218,9 @@ def _of_settled(cluster: str, labels: object, path: StrPath) -> tuple[str, dict[
 
 def _settled(answers: Sequence[Answer]) -> dict[str, dict[str, Any]]:
     labels = {
-        str(answer.cluster): {
-            "panel_type": answer.panel_type,
-            "panel_subtype": answer.panel_subtype,
-            "global_class": sorted(answer.global_votes),
-            "local_class": sorted(answer.local_votes),
-        }
+        str(answer.cluster): in_papers_form(
+            answer.panel_type, answer.panel_subtype, answer.global_votes, answer.local_votes
+        )
         for answer in answers
     }
     if len(labels) < len(answers):

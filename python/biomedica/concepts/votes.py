@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from biomedica.concepts.answers import Answer
 
-__all__ = ["LEVELS", "Cluster", "Value", "Verdict", "settle", "value_of"]
+__all__ = ["LEVELS", "Cluster", "Value", "Verdict", "plain", "settle", "value_of"]
 
 Value: TypeAlias = str | frozenset[str] | None
 LEVELS = ("panel_type", "panel_subtype", "global", "local")
@@ -69,6 +69,11 @@ class Cluster:
 def value_of(answer: Answer, level: str) -> Value:
     """What an answer says at a level."""
     return _VALUES[level](answer)
+
+
+def plain(value: Value) -> str | list[str] | None:
+    """A value as tables and JSON have it: concepts in alphabetical order."""
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
 def settle(answers: Iterable[Answer], *, min_votes: int = 1, referee: str | None = None) -> list[Cluster]:
