@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from biomedica._retry import Retried, retry
     from biomedica._stream import Sample, Stream, stream
     from biomedica._survey import Survey, survey
+    from biomedica.concepts.audit import Audit, Drawn, audit, draw_audit
     from biomedica.concepts.label import Labelling, label
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
@@ -49,11 +50,13 @@ __all__ = [
     "STATUSES",
     "AnswerError",
     "ArchiveError",
+    "Audit",
     "BiomedicaError",
     "Chunk",
     "Compacted",
     "Dataset",
     "DatasetError",
+    "Drawn",
     "Enrichment",
     "Indexed",
     "Labelling",
@@ -73,9 +76,11 @@ __all__ = [
     "XmlError",
     "__version__",
     "attribution",
+    "audit",
     "build_profile",
     "compact",
     "demo",
+    "draw_audit",
     "enrich",
     "extract",
     "index",
@@ -95,9 +100,11 @@ __all__ = [
 # A verb's module has a leading underscore: a submodule called `extract` would take the function's place here as soon
 # as anything imports it.
 _HOME = {
+    "Audit": "concepts.audit",
     "Chunk": "_read",
     "Compacted": "_compact",
     "Dataset": "dataset",
+    "Drawn": "concepts.audit",
     "Enrichment": "_enrich",
     "Indexed": "_index",
     "Labelling": "concepts.label",
@@ -115,8 +122,10 @@ _HOME = {
     "Sample": "_stream",
     "Stream": "_stream",
     "attribution": "_attribution",
+    "audit": "concepts.audit",
     "build_profile": "_core",
     "compact": "_compact",
+    "draw_audit": "concepts.audit",
     "enrich": "_enrich",
     "extract": "_extract",
     "survey": "_survey",

@@ -4,7 +4,21 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from biomedica.cli import attribution, compact, demo, enrich, extract, index, merge, retry, stats, train, verify
+from biomedica.cli import (
+    attribution,
+    audit,
+    compact,
+    demo,
+    enrich,
+    extract,
+    index,
+    label,
+    merge,
+    retry,
+    stats,
+    train,
+    verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,11 +42,13 @@ class Verb(Protocol):
 
 VERBS: dict[str, Verb] = {
     "attribution": attribution,
+    "audit": audit,
     "compact": compact,
     "demo": demo,
     "enrich": enrich,
     "extract": extract,
     "index": index,
+    "label": label,
     "merge": merge,
     "retry": retry,
     "stats": stats,

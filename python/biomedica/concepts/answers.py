@@ -212,7 +212,7 @@ def _of_settled(cluster: str, labels: object, path: StrPath) -> tuple[str, dict[
         raise AnswerError(f"{path}: {where}: not an object of {', '.join(sorted(known))}")
     named = {"global": labels.get("global_class", []), "local": labels.get("local_class", [])}
     panels = {"panel_type": labels.get("panel_type"), "panel_subtype": labels.get("panel_subtype")}
-    ambiguous = named["global"] == [AMBIGUOUS[0]]
+    ambiguous = isinstance(named["global"], list) and AMBIGUOUS[0] in named["global"]
     return where, {"cluster": int(cluster), "expert": SETTLED, **panels, **named, "ambiguous": ambiguous}
 
 

@@ -16,7 +16,7 @@ __all__ = ["disputed_of", "write_queue"]
 
 def disputed_of(disputed: Iterable[Cluster], sizes: Mapping[int, int], clusters: str) -> dict[str, Any]:
     """The disputed clusters as `disputed.json` has them: those with the most images first."""
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "cluster": cluster.number,
             "images": sizes.get(cluster.number, 0),

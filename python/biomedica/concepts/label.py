@@ -1,5 +1,6 @@
 """`label`: what experts said of clusters, to labels of their images."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,7 +160,9 @@ def label(
     sizes = sizes_of(dataset, f"clusters/{clusters}")
     found = settle(given, min_votes=min_votes, referee=referee)
     _check(dataset, found, sizes, clusters, referee)
-    settled = {cluster.number: {level: cluster.value(level) for level in LEVELS} for cluster in found if cluster.verdicts}
+    settled = {
+        cluster.number: {level: cluster.value(level) for level in LEVELS} for cluster in found if cluster.verdicts
+    }
     labelling = Labelling(
         clusters=tuple(found),
         agreement=agreement_of(found, samples=samples, confidence=confidence, seed=seed),
@@ -190,7 +193,7 @@ def _answers(
     answers: StrPath | Iterable[StrPath | Answer], words: Taxonomy, clusters: str, *, proposed: bool
 ) -> list[Answer]:
     found: list[Answer] = []
-    for item in [answers] if isinstance(answers, str) or hasattr(answers, "__fspath__") else answers:
+    for item in [answers] if isinstance(answers, (str, os.PathLike)) else answers:
         if not isinstance(item, Answer):
             found += read_answers(item, taxonomy=words, proposed=proposed, clusters=clusters)
         elif not proposed and (problem := unknown_concept(item, words)):

@@ -31,7 +31,9 @@ LIST = pa.list_(pa.string())
 
 def labels_sidecar(dataset: Dataset) -> Sidecar:
     """The sidecar `labels` of a dataset."""
-    return Sidecar(dataset, FOLDER, {CLUSTER: pa.int32(), **{COLUMNS[level]: TYPES.get(level, LIST) for level in LEVELS}})
+    return Sidecar(
+        dataset, FOLDER, {CLUSTER: pa.int32(), **{COLUMNS[level]: TYPES.get(level, LIST) for level in LEVELS}}
+    )
 
 
 def clusters_sidecar(dataset: Dataset, clusters: str) -> Sidecar:

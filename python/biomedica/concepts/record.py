@@ -10,7 +10,7 @@ from biomedica.concepts.propagate import FOLDER, Labels
 from biomedica.concepts.votes import LEVELS, Value, plain
 from biomedica.exceptions import DatasetError
 
-__all__ = ["FORMAT", "RECORD", "as_json", "digest", "dumped", "labels_of", "read_record", "write_json"]
+__all__ = ["FORMAT", "RECORD", "as_json", "digest", "dumped", "labels_of", "read_json", "read_record", "write_json"]
 
 FORMAT = 1
 RECORD = f"{FOLDER}/labels.json"
@@ -18,14 +18,19 @@ RECORD = f"{FOLDER}/labels.json"
 
 def read_record(storage: Storage) -> dict[str, Any] | None:
     """The record; None when there is none, or none that this version writes."""
+    record = read_json(storage, RECORD)
+    return record if record is not None and isinstance(record.get("labels"), dict) else None
+
+
+def read_json(storage: Storage, path: str) -> dict[str, Any] | None:
+    """The object in a file; None when there is none, or none of this version's format."""
     try:
-        record = json.loads(storage.read(RECORD) or b"null")
+        value = json.loads(storage.read(path) or b"null")
     except (ValueError, RecursionError):
         return None
     except OSError as error:
-        raise DatasetError(f"{storage.location(RECORD)}: cannot be read: {error.strerror or error}") from error
-    known = isinstance(record, dict) and record.get("format") == FORMAT
-    return record if known and isinstance(record.get("labels"), dict) else None
+        raise DatasetError(f"{storage.location(path)}: cannot be read: {error.strerror or error}") from error
+    return value if isinstance(value, dict) and value.get("format") == FORMAT else None
 
 
 def write_json(storage: Storage, path: str, value: object) -> None:
