@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from biomedica._select import Selection, select
     from biomedica._stream import Sample, Stream, stream
     from biomedica._survey import Survey, survey
+    from biomedica.concepts.audit import Audit, Drawn, audit, draw_audit
+    from biomedica.concepts.label import Labelling, label
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
@@ -57,14 +59,17 @@ __all__ = [
     "Annotated",
     "AnswerError",
     "ArchiveError",
+    "Audit",
     "BiomedicaError",
     "Chunk",
     "Compacted",
     "Dataset",
     "DatasetError",
+    "Drawn",
     "Enrichment",
     "Exported",
     "Indexed",
+    "Labelling",
     "Loader",
     "Merged",
     "PartBegun",
@@ -86,13 +91,16 @@ __all__ = [
     "__version__",
     "annotate",
     "attribution",
+    "audit",
     "build_profile",
     "compact",
     "demo",
+    "draw_audit",
     "enrich",
     "export",
     "extract",
     "index",
+    "label",
     "loader",
     "merge",
     "open",
@@ -111,12 +119,15 @@ __all__ = [
 # as anything imports it.
 _HOME = {
     "Annotated": "web.annotate",
+    "Audit": "concepts.audit",
     "Chunk": "_read",
     "Compacted": "_compact",
     "Dataset": "dataset",
+    "Drawn": "concepts.audit",
     "Enrichment": "_enrich",
     "Exported": "_export",
     "Indexed": "_index",
+    "Labelling": "concepts.label",
     "Loader": "load.loader",
     "Merged": "train.merge",
     "PartBegun": "_extract",
@@ -136,13 +147,16 @@ _HOME = {
     "Stream": "_stream",
     "annotate": "web.annotate",
     "attribution": "_attribution",
+    "audit": "concepts.audit",
     "build_profile": "_core",
     "compact": "_compact",
+    "draw_audit": "concepts.audit",
     "enrich": "_enrich",
     "export": "_export",
     "extract": "_extract",
     "survey": "_survey",
     "index": "_index",
+    "label": "concepts.label",
     "loader": "load.loader",
     "merge": "train.merge",
     "open": "dataset",

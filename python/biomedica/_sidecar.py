@@ -61,6 +61,14 @@ class Sidecar:
             where = self._storage.location(part.path)
             raise DatasetError(f"{where}: cannot be read; verify the dataset: {error}") from error
 
+    def read(self, part: Part, columns: list[str]) -> pa.Table:
+        """Columns of the rows that were written of a part, in the order of `figures`."""
+        path = _file(self.name, part.name)
+        try:
+            return self._storage.table([path]).to_table(columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetError(f"{self._storage.location(path)}: cannot be read; make it again: {error}") from error
+
     def write(self, part: Part, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> None:
         """Write the rows of a part, whole or not at all: arrays as long as its figures, null for those without."""
         rows = self.figures(part, list(KEYS))

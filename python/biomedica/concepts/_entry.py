@@ -1,13 +1,15 @@
 """The fields of an answer as files have them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
+
+from biomedica.exceptions import AnswerError
 
 if TYPE_CHECKING:
     from biomedica.concepts.answers import Answer
 
-__all__ = ["FIELDS", "LISTS", "Format", "fields_of", "parsed"]
+__all__ = ["FIELDS", "LISTS", "Format", "check_clusters", "fields_of", "in_papers_form", "parsed"]
 
 Format = Literal["json", "labels", "csv", "label-studio"]
 FIELDS = (
@@ -28,6 +30,18 @@ def fields_of(answer: "Answer") -> dict[str, Any]:
     return found
 
 
+def in_papers_form(
+    panel_type: object, panel_subtype: object, global_concepts: Iterable[str], local_concepts: Iterable[str]
+) -> dict[str, Any]:
+    """What is settled of a cluster, as `cluster_labels.json` has it."""
+    return {
+        "panel_type": panel_type,
+        "panel_subtype": panel_subtype,
+        "global_class": sorted(global_concepts),
+        "local_class": sorted(local_concepts),
+    }
+
+
 def parsed(entry: object) -> dict[str, Any]:
     """The arguments of an `Answer`; what they hold is not checked yet, but for the moment.
 
@@ -45,6 +59,16 @@ def parsed(entry: object) -> dict[str, Any]:
     found = {ATTRIBUTES.get(str(name), str(name)): value for name, value in entry.items()}
     found["at"] = _moment(entry.get("at"))
     return found
+
+
+def check_clusters(said: object, wanted: str | None, where: str) -> None:
+    """Take no answers about other clusters for these, which have the same numbers.
+
+    Raises:
+        AnswerError: What a file says it is about is another name.
+    """
+    if wanted is not None and said is not None and said != wanted:
+        raise AnswerError(f"{where}: the answers are about the clusters {said!r:.80}, not {wanted!r}")
 
 
 def _moment(text: object) -> datetime | None:

@@ -123,6 +123,8 @@ def pooled_kappa(marks: Floats, raters: Floats, weights: Floats) -> Floats:
         raters: Experts of each unit, [U].
         weights: How often each unit counts, [B, U].
     """
+    if not marks.shape[1]:
+        return np.full(len(weights), np.nan)
     observed, chance = _shares(np.stack([marks, raters[:, None] - marks], axis=1), weights)
     return _above(observed.mean(axis=1), chance.mean(axis=1))
 

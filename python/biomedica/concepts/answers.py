@@ -17,12 +17,12 @@ from typing import Any, get_args
 
 from biomedica._sources import StrPath
 from biomedica.concepts import _csv, label_studio
-from biomedica.concepts._entry import FIELDS, Format, fields_of, parsed
+from biomedica.concepts._entry import FIELDS, Format, check_clusters, fields_of, in_papers_form, parsed
 from biomedica.concepts._files import read_file, write_file
 from biomedica.concepts.taxonomy import AMBIGUOUS, PANEL_TYPES, Taxonomy, name_problem
 from biomedica.exceptions import AnswerError
 
-__all__ = ["SETTLED", "Answer", "latest", "read_answers", "write_answers"]
+__all__ = ["SETTLED", "Answer", "latest", "read_answers", "unknown_concept", "write_answers"]
 
 SETTLED = "settled"
 """The expert of answers that were read from settled labels, which do not say whose they are."""
@@ -86,13 +86,16 @@ class Answer:
         return fields_of(self)
 
 
-def read_answers(path: StrPath, *, taxonomy: Taxonomy | None = None, proposed: bool = False) -> list[Answer]:
+def read_answers(
+    path: StrPath, *, taxonomy: Taxonomy | None = None, proposed: bool = False, clusters: str | None = None
+) -> list[Answer]:
     """Read a file of answers, of any format that `write_answers` writes.
 
     Args:
         path: The file or its URL.
         taxonomy: Whose concepts the answers may name; the published one when not given.
         proposed: Take concepts that are not in the taxonomy too.
+        clusters: The name of the clusters that the answers must be about, where the file says which these are.
 
     Returns:
         The answers in the file's order, also several by one expert of one cluster; `latest` chooses among those.
@@ -104,20 +107,24 @@ def read_answers(path: StrPath, *, taxonomy: Taxonomy | None = None, proposed: b
     """
     words = Taxonomy.load() if taxonomy is None else taxonomy
     answers = []
-    for number, (where, entry) in enumerate(_entries(read_file(path), path)):
+    for number, (where, entry) in enumerate(_entries(read_file(path), path, clusters)):
         if number >= MOST_ANSWERS:
             raise AnswerError(f"{path}: more than {MOST_ANSWERS:,} answers")
         try:
             answer = Answer(**parsed(entry))
         except (ValueError, TypeError) as error:
             raise AnswerError(f"{path}: {where}: {error}") from error
-        if not proposed:
-            problem = words.unknown(answer.global_concepts, local=False)
-            problem = problem or words.unknown(answer.local_concepts, local=True)
-            if problem is not None:
-                raise AnswerError(f"{path}: {where}: {problem}; proposed concepts are taken when asked for")
+        if not proposed and (problem := unknown_concept(answer, words)):
+            raise AnswerError(f"{path}: {where}: {problem}")
         answers.append(answer)
     return answers
+
+
+def unknown_concept(answer: Answer, taxonomy: Taxonomy) -> str | None:
+    """What is wrong with the first concept of an answer that is not in a taxonomy; None when all are."""
+    problem = taxonomy.unknown(answer.global_concepts, local=False)
+    problem = problem or taxonomy.unknown(answer.local_concepts, local=True)
+    return None if problem is None else f"{problem}; proposed concepts are taken when asked for"
 
 
 def write_answers(
@@ -172,7 +179,7 @@ def latest(answers: Iterable[Answer]) -> list[Answer]:
     return [chosen[key] for key in sorted(chosen)]
 
 
-def _entries(data: bytes, path: StrPath) -> Iterable[tuple[str, Any]]:
+def _entries(data: bytes, path: StrPath, clusters: str | None) -> Iterable[tuple[str, Any]]:
     """Each answer's place in the file, with its fields as in the format `json`."""
     try:
         text = data.decode("utf-8-sig")
@@ -186,10 +193,11 @@ def _entries(data: bytes, path: StrPath) -> Iterable[tuple[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise AnswerError(f"{path}: not JSON: {error}") from error
     if isinstance(value, list):
-        yield from label_studio.entries(value, path)
+        yield from label_studio.entries(value, path, clusters)
     elif "answers" in value or "format" in value:
         if value.get("format") != FORMAT or not isinstance(value.get("answers"), list):
             raise AnswerError(f"{path}: not a file of answers of format {FORMAT}")
+        check_clusters(value.get("clusters"), clusters, f"{path}")
         yield from ((f"answer {number}", entry) for number, entry in enumerate(value["answers"]))
     else:
         yield from (_of_settled(cluster, labels, path) for cluster, labels in value.items())
@@ -204,18 +212,15 @@ def _of_settled(cluster: str, labels: object, path: StrPath) -> tuple[str, dict[
         raise AnswerError(f"{path}: {where}: not an object of {', '.join(sorted(known))}")
     named = {"global": labels.get("global_class", []), "local": labels.get("local_class", [])}
     panels = {"panel_type": labels.get("panel_type"), "panel_subtype": labels.get("panel_subtype")}
-    ambiguous = named["global"] == [AMBIGUOUS[0]]
+    ambiguous = isinstance(named["global"], list) and AMBIGUOUS[0] in named["global"]
     return where, {"cluster": int(cluster), "expert": SETTLED, **panels, **named, "ambiguous": ambiguous}
 
 
 def _settled(answers: Sequence[Answer]) -> dict[str, dict[str, Any]]:
     labels = {
-        str(answer.cluster): {
-            "panel_type": answer.panel_type,
-            "panel_subtype": answer.panel_subtype,
-            "global_class": sorted(answer.global_votes),
-            "local_class": sorted(answer.local_votes),
-        }
+        str(answer.cluster): in_papers_form(
+            answer.panel_type, answer.panel_subtype, answer.global_votes, answer.local_votes
+        )
         for answer in answers
     }
     if len(labels) < len(answers):

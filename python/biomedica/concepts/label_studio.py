@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from biomedica._sources import StrPath
+from biomedica.concepts._entry import check_clusters
 from biomedica.concepts.taxonomy import PANEL_TYPES, Taxonomy
 from biomedica.exceptions import AnswerError
 
@@ -53,11 +54,11 @@ def tasks(
     ]
 
 
-def entries(value: Sequence[object], path: StrPath) -> Iterator[tuple[str, dict[str, Any]]]:
+def entries(value: Sequence[object], path: StrPath, clusters: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each answer of the tasks with its place, by the names of the format `json`. Cancelled annotations are none.
 
     Raises:
-        AnswerError: A task or an annotation is not as Label Studio has it, or not about a cluster.
+        AnswerError: A task or an annotation is not as Label Studio has it, or not about one of these clusters.
     """
     for number, task in enumerate(value):
         where = f"task {number}"
@@ -65,6 +66,7 @@ def entries(value: Sequence[object], path: StrPath) -> Iterator[tuple[str, dict[
         found = task.get("annotations", []) if isinstance(task, dict) else None
         if not isinstance(data, dict) or "cluster" not in data or not isinstance(found, list):
             raise AnswerError(f"{path}: {where}: not a task of Label Studio whose data has a `cluster`")
+        check_clusters(data.get("clusters"), clusters, f"{path}: {where}")
         for place, annotation in enumerate(found):
             try:
                 if not annotation.get("was_cancelled"):

@@ -14,10 +14,17 @@ from typing import TypeAlias
 
 from biomedica.concepts.answers import Answer
 
-__all__ = ["LEVELS", "Cluster", "Value", "Verdict", "settle", "value_of"]
+__all__ = ["LEVELS", "TITLES", "Cluster", "Value", "Verdict", "plain", "settle", "value_of"]
 
 Value: TypeAlias = str | frozenset[str] | None
-LEVELS = ("panel_type", "panel_subtype", "global", "local")
+TITLES = {
+    "panel_type": "panel type",
+    "panel_subtype": "panel subtype",
+    "global": "global concepts",
+    "local": "local concepts",
+}
+LEVELS = tuple(TITLES)
+"""The levels at which experts vote; `TITLES` are their names for people."""
 _VALUES: dict[str, Callable[[Answer], Value]] = {
     "panel_type": lambda answer: answer.panel_type,
     "panel_subtype": lambda answer: answer.panel_subtype,
@@ -71,6 +78,11 @@ def value_of(answer: Answer, level: str) -> Value:
     return _VALUES[level](answer)
 
 
+def plain(value: Value) -> str | list[str] | None:
+    """A value as tables and JSON have it: concepts in alphabetical order."""
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
 def settle(answers: Iterable[Answer], *, min_votes: int = 1, referee: str | None = None) -> list[Cluster]:
     """The clusters of these answers, one an expert and cluster, sorted by cluster, with their verdicts.
 
@@ -87,21 +99,19 @@ def settle(answers: Iterable[Answer], *, min_votes: int = 1, referee: str | None
 
 
 def _verdicts(answers: Sequence[Answer], referees: Answer | None) -> dict[str, Verdict]:
-    panel = _refereed(_of_values(_given(answers)), referees, "panel_type")
-    same = [answer for answer in answers if answer.panel_type == panel.value] if panel.settled else []
-    # Where the referee chose a panel type that nobody else gave, the subtype is the referee's too.
-    subtype = _refereed(_of_values([answer.panel_subtype for answer in same]), referees, "panel_subtype")
+    given = [answer for answer in answers if answer.panel_type is not None]
+    if given:
+        panel = _refereed(_of_values([answer.panel_type for answer in given]), referees, "panel_type")
+        same = [answer for answer in given if answer.panel_type == panel.value] if panel.settled else []
+        # Where the referee chose a panel type that nobody else gave, the subtype is the referee's too.
+        subtype = _refereed(_of_values([answer.panel_subtype for answer in same]), referees, "panel_subtype")
+    else:
+        panel = subtype = Verdict(True, None, {}, 0, 0.0)  # all leave it open, which is agreement too
     sets = {
         level: _refereed(_of_sets([frozenset(_VALUES[level](answer) or ()) for answer in answers]), referees, level)
         for level in ("global", "local")
     }
     return {"panel_type": panel, "panel_subtype": subtype, **sets}
-
-
-def _given(answers: Sequence[Answer]) -> list[str | None]:
-    """The panel types that were given; none where all leave it open, which is agreement too."""
-    given: list[str | None] = [answer.panel_type for answer in answers if answer.panel_type is not None]
-    return given or [None for _ in answers]
 
 
 def _refereed(verdict: Verdict, referees: Answer | None, level: str) -> Verdict:
