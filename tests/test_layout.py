@@ -26,7 +26,7 @@ STAIR = (
     {"error", "limits"},
     {"store"},
     {"decode", "entrez", "image", "jats", "shard"},
-    {"package", "source", "article"},
+    {"package", "source", "article", "similar"},
     {"tables"},
     {"pipeline"},
     {"dataset"},
