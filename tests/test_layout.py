@@ -38,7 +38,7 @@ STAIR = (
     {"error", "limits"},
     {"store"},
     {"decode", "entrez", "image", "jats", "shard"},
-    {"package", "source", "article"},
+    {"package", "source", "article", "similar"},
     {"tables"},
     {"pipeline"},
     {"dataset"},

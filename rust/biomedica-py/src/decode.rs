@@ -2,9 +2,10 @@
 
 use biomedica::decode::{self, Fit, Options};
 use biomedica::pipeline;
-use pyo3::buffer::{Element, PyBuffer};
-use pyo3::exceptions::{PyBufferError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+use crate::buffer::{Lent, images as lend, output, written};
 
 /// Decodes batches of images; see the stub.
 #[pyclass(frozen, module = "biomedica._core")]
@@ -14,27 +15,6 @@ pub struct Decoder {
 
 /// What becomes of one image: left, top, width and height of what is resized, and whether it is mirrored.
 type Seen = Option<([f64; 4], bool)>;
-
-/// Memory that Python lent, as plain bytes.
-struct Lent<'a>(&'a [u8]);
-
-impl<'a> Lent<'a> {
-    fn new(buffer: &'a PyBuffer<u8>) -> Self {
-        if buffer.len_bytes() == 0 {
-            return Self(&[]);
-        }
-        // SAFETY: the buffer, which is contiguous (`buffer` below checked it) and `len_bytes` long, is kept for as long
-        // as these bytes are. That nobody writes to it meanwhile is what the stub asks of callers.
-        #[allow(unsafe_code)]
-        Self(unsafe { std::slice::from_raw_parts(buffer.buf_ptr().cast::<u8>(), buffer.len_bytes()) })
-    }
-}
-
-impl AsRef<[u8]> for Lent<'_> {
-    fn as_ref(&self) -> &[u8] {
-        self.0
-    }
-}
 
 #[pymethods]
 impl Decoder {
@@ -107,35 +87,11 @@ impl Decoder {
         out: &Bound<'_, PyAny>,
     ) -> PyResult<Vec<(usize, String)>> {
         let side = self.inner.options().size as usize;
-        let lent = images.iter().map(buffer::<u8>).collect::<PyResult<Vec<_>>>()?;
-        let out = PyBuffer::<f32>::get(out).map_err(|_| {
-            PyBufferError::new_err("out must be a buffer of float32, such as numpy's or tensor.numpy()")
-        })?;
-        if out.readonly() || !out.is_c_contiguous() {
-            return Err(PyBufferError::new_err("out must be writable and contiguous in C order"));
-        }
-        let shape = [images.len(), 3, side, side];
-        if out.shape() != shape {
-            let found = out.shape();
-            return Err(PyValueError::new_err(format!("out must have shape {shape:?}, not {found:?}")));
-        }
         same_count(&images, &seeds)?;
+        let lent = lend(&images)?;
         let bytes: Vec<_> = lent.iter().map(Lent::new).collect();
-        let written = out.buf_ptr() as usize..out.buf_ptr() as usize + out.len_bytes();
-        let overlaps = |image: &Lent<'_>| {
-            let read = image.0.as_ptr_range();
-            (read.start as usize) < written.end && written.start < read.end as usize
-        };
-        if bytes.iter().any(overlaps) {
-            return Err(PyBufferError::new_err("out overlaps one of the images"));
-        }
-        if bytes.is_empty() {
-            return Ok(Vec::new());
-        }
-        // SAFETY: `out` is kept until the end of this function; it is contiguous, writable, of float32 (which `PyBuffer` checked, alignment too) and
-        // apart from all that is read.
-        #[allow(unsafe_code)]
-        let pixels = unsafe { std::slice::from_raw_parts_mut(out.buf_ptr().cast::<f32>(), out.item_count()) };
+        let out = output::<f32>(out, "float32", &[images.len(), 3, side, side], &bytes)?;
+        let pixels = written(&out);
         let failed = py.detach(|| self.inner.decode_batch(&bytes, &seeds, pixels));
         let failed = failed.map_err(crate::error::CoreError::from)?;
         Ok(failed.into_iter().map(|(index, error)| (index, error.to_string())).collect())
@@ -145,7 +101,7 @@ impl Decoder {
     #[allow(clippy::needless_pass_by_value)] // what pyo3 hands over
     fn jpeg_views(&self, py: Python<'_>, images: Vec<Bound<'_, PyAny>>, seeds: Vec<u64>) -> PyResult<Vec<Seen>> {
         same_count(&images, &seeds)?;
-        let lent = images.iter().map(buffer::<u8>).collect::<PyResult<Vec<_>>>()?;
+        let lent = lend(&images)?;
         let bytes: Vec<_> = lent.iter().map(Lent::new).collect();
         Ok(py.detach(|| {
             let views = bytes.iter().zip(&seeds).map(|(image, &seed)| self.inner.jpeg_view(image.as_ref(), seed));
@@ -158,12 +114,6 @@ impl Decoder {
         let train = if options.train { "True" } else { "False" };
         format!("Decoder({}, train={train}, threads={})", options.size, self.inner.threads())
     }
-}
-
-fn buffer<T: Element>(object: &Bound<'_, PyAny>) -> PyResult<PyBuffer<T>> {
-    let buffer = PyBuffer::<T>::get(object)
-        .map_err(|error| PyBufferError::new_err(format!("images must be buffers of bytes: {error}")))?;
-    if buffer.is_c_contiguous() { Ok(buffer) } else { Err(PyBufferError::new_err("images must be contiguous")) }
 }
 
 fn same_count(images: &[Bound<'_, PyAny>], seeds: &[u64]) -> PyResult<()> {

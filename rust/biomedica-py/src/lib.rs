@@ -1,6 +1,7 @@
 //! Python bindings of the `biomedica` crate: argument checks, the release of the GIL, errors, and the hand-over of
 //! Arrow data. What they do is in the crate.
 
+mod buffer;
 mod compact;
 mod decode;
 mod error;
@@ -14,6 +15,7 @@ mod retry;
 mod rules;
 mod run;
 mod selection;
+mod similar;
 mod store;
 mod stream;
 mod verify;
@@ -46,6 +48,8 @@ mod core {
     #[pymodule_export]
     use super::run::{Run, survey, write_part};
     #[pymodule_export]
+    use super::similar::{describe_images, group_hashes, hash_images, hash_variants};
+    #[pymodule_export]
     use super::store::{Lock, Store};
     #[pymodule_export]
     use super::stream::{Sample, Stream, stream};
@@ -56,6 +60,7 @@ mod core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
         module.add("build_profile", profile)?;
+        module.add("DESCRIPTOR_LENGTH", biomedica::similar::describe::LENGTH)?;
         module.add("REASONS", words(biomedica::error::Reason::ALL, |word| word.as_str()))?;
         module.add("STAGES", words(biomedica::error::Stage::ALL, |word| word.as_str()))?;
         module.add("STATUSES", words(biomedica::article::Status::ALL, |word| word.as_str()))?;

@@ -2,7 +2,7 @@
 //!
 //! The modules form a stair; each knows only those before it:
 //! [`error`] and [`limits`], [`store`], [`image`] and [`jats`] and [`entrez`] and [`shard`] and [`decode`],
-//! [`package`] and [`source`], [`article`], [`tables`], [`pipeline`], [`dataset`], [`stream`].
+//! [`similar`], [`package`] and [`source`], [`article`], [`tables`], [`pipeline`], [`dataset`], [`stream`].
 
 pub mod article;
 pub mod dataset;
@@ -15,6 +15,7 @@ pub mod limits;
 pub mod package;
 pub mod pipeline;
 pub mod shard;
+pub mod similar;
 pub mod source;
 pub mod store;
 pub mod stream;

@@ -29,6 +29,8 @@ pub const MAX_PIXELS: u64 = 1 << 27;
 struct Scratch {
     jpeg: jpeg::Scratch,
     paint: paint::Scratch,
+    /// One image's output, where nobody else has room for it.
+    pixels: Vec<f32>,
 }
 
 /// Decodes batches of images, on as many threads as it is told, always to the same pixels.
@@ -98,15 +100,48 @@ impl Decoder {
             );
             return Err(Error::new(Stage::Image, Reason::Mismatch, detail));
         }
-        let work = images.iter().zip(seeds).zip(out.chunks_exact_mut(self.len())).enumerate();
-        let (work, failed) = (Mutex::new(work), Mutex::new(Vec::new()));
+        let slots = seeds.iter().zip(out.chunks_exact_mut(self.len()));
+        Ok(self.work(images, slots, |image, (&seed, slot), scratch| {
+            self.decode(image, seed, slot, scratch).inspect_err(|_| slot.fill(0.0))
+        }))
+    }
+
+    /// Decode each image and hand its pixels to `each`, on all threads, with what `slots` has for it.
+    ///
+    /// Gives the places and errors of images that cannot be decoded, in their order; their slots are not handed over.
+    /// Every crop is that of seed 0.
+    pub fn each<B: AsRef<[u8]> + Sync, S: Send>(
+        &self,
+        images: &[B],
+        slots: impl Iterator<Item = S> + Send,
+        each: impl Fn(&[f32], S) + Sync,
+    ) -> Vec<(usize, Error)> {
+        self.work(images, slots, |image, slot, scratch| {
+            let mut pixels = std::mem::take(&mut scratch.pixels);
+            pixels.resize(self.len(), 0.0);
+            let decoded = self.decode(image, 0, &mut pixels, scratch);
+            if decoded.is_ok() {
+                each(&pixels, slot);
+            }
+            scratch.pixels = pixels;
+            decoded
+        })
+    }
+
+    /// Does `work` to each image and its slot, on all threads; gives what fails.
+    fn work<B: AsRef<[u8]> + Sync, S: Send>(
+        &self,
+        images: &[B],
+        slots: impl Iterator<Item = S> + Send,
+        work: impl Fn(&[u8], S, &mut Scratch) -> Result<()> + Sync,
+    ) -> Vec<(usize, Error)> {
+        let (waiting, failed) = (Mutex::new(images.iter().zip(slots).enumerate()), Mutex::new(Vec::new()));
         let worker = || {
             let mut scratch = lock(&self.scratch).pop().unwrap_or_default();
             loop {
-                let next = lock(&work).next();
-                let Some((index, ((image, &seed), slot))) = next else { break };
-                if let Err(error) = self.decode(image.as_ref(), seed, slot, &mut scratch) {
-                    slot.fill(0.0);
+                let next = lock(&waiting).next();
+                let Some((index, (image, slot))) = next else { break };
+                if let Err(error) = work(image.as_ref(), slot, &mut scratch) {
                     lock(&failed).push((index, error));
                 }
             }
@@ -120,7 +155,7 @@ impl Decoder {
         });
         let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
         failed.sort_unstable_by_key(|(index, _)| *index);
-        Ok(failed)
+        failed
     }
 
     /// What of `bytes` becomes the output, if they are a JPEG as any decoder reads it: grey or of three colours of 8 bits,

@@ -59,27 +59,24 @@ impl Transform {
     /// `last` is the place in the zigzag of its last frequency.
     #[inline(always)]
     pub fn write(self, size: usize, block: &mut Block, last: usize, out: &mut [u8], stride: usize) {
-        if last == 0 || size == 1 {
+        if last == 0 {
             let [sample] = samples([block[0] * 0.125 + 128.0]);
             for row in out.chunks_mut(stride).take(size) {
                 if let Some(row) = row.get_mut(..size) {
                     row.fill(sample);
                 }
             }
-            if last == 0 {
-                block[0] = 0.0;
-                return;
-            }
-        } else {
-            match size {
-                2 => self.transform::<2, 4>(block, last, out, stride),
-                3 => self.transform::<3, 4>(block, last, out, stride),
-                4 => self.transform::<4, 4>(block, last, out, stride),
-                5 => self.transform::<5, 8>(block, last, out, stride),
-                6 => self.transform::<6, 8>(block, last, out, stride),
-                7 => self.transform::<7, 8>(block, last, out, stride),
-                _ => self.transform::<8, 8>(block, last, out, stride),
-            }
+            block[0] = 0.0;
+            return;
+        }
+        match size {
+            2 => self.transform::<2, 4>(block, last, out, stride),
+            3 => self.transform::<3, 4>(block, last, out, stride),
+            4 => self.transform::<4, 4>(block, last, out, stride),
+            5 => self.transform::<5, 8>(block, last, out, stride),
+            6 => self.transform::<6, 8>(block, last, out, stride),
+            7 => self.transform::<7, 8>(block, last, out, stride),
+            _ => self.transform::<8, 8>(block, last, out, stride),
         }
         block[..64].fill(0.0);
     }

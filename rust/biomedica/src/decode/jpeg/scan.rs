@@ -174,8 +174,16 @@ impl Scan<'_> {
                                 huffman::pass(&mut bits, tables, &mut first[index])?;
                                 continue;
                             }
-                            let last =
-                                huffman::read(&mut bits, tables, &quantisation[index], &mut first[index], &mut block)?;
+                            // Of a block that becomes one sample only the mean is seen.
+                            let last = if component.size == 1 {
+                                huffman::pass(&mut bits, tables, &mut first[index])?;
+                                #[allow(clippy::cast_precision_loss)] // a product of 16 bits each, read back as 8
+                                let mean = first[index] as f32 * quantisation[index][0];
+                                block[0] = mean;
+                                0
+                            } else {
+                                huffman::read(&mut bits, tables, &quantisation[index], &mut first[index], &mut block)?
+                            };
                             let size = component.size as usize;
                             let stride = component.columns[1] as usize * size;
                             let start = row as usize * size * stride + column as usize * size;
