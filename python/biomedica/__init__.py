@@ -7,12 +7,10 @@
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
 document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
-`index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles,
-`select` chooses some of its pairs, `attribution` writes who made each image, `export` and `push` hand it on. The command
-`biomedica` has the same words.
-`index` writes the index files that remote shards need, `enrich` asks PubMed for what
-it knows of a dataset's articles, `attribution` writes who made each image, `annotate` lets experts name
-clusters of images. The command `biomedica` has the same words.
+`index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles.
+Experts name clusters of images in `annotate`, `label` settles their votes and labels all images, `audit` measures how
+right that is, `select` chooses some of the pairs. `attribution` writes who made each image, `export` and `push` hand
+datasets on. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING

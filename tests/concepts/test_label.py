@@ -13,7 +13,7 @@ import biomedica as bm
 from biomedica.concepts import label as module
 from biomedica.concepts.answers import Answer, read_answers, write_answers
 from bucket import Bucket
-from clustered import by_article, cluster, clustered
+from concepts.clustered import by_article, cluster, clustered
 from made import package, packages, tree
 
 MICRO, TABLES, MAPS = "Microscopy", "Tables", "Maps"
@@ -174,7 +174,7 @@ def test_a_referee_settles_the_queue(dataset: bm.Dataset, tmp_path: Path) -> Non
         (row,) = csv.DictReader(file)
     assert (row["cluster"], row["expert"], row["panel_type"], row["global"]) == ("2", "referee", "single", "")
     assert row["notes"] == f"global: {MICRO} 1, {TABLES} 1; local: light microscopy 1; of 2 votes"
-    with pytest.raises(ValueError, match="queue.csv: is there already"):
+    with pytest.raises(ValueError, match=r"queue\.csv: is there already"):
         bm.label(dataset, answers, queue=queue)
     with queue.open("w", newline="") as file:
         table = csv.DictWriter(file, list(row))
@@ -208,7 +208,7 @@ def test_what_does_not_fit_is_told_before_anything_is_written(dataset: bm.Datase
         bm.label(dataset, ANSWERS, clusters="fine")
     with pytest.raises(bm.AnswerError, match="no image is in a cluster that was judged"):
         bm.label(dataset, [said(2_000_000_000, "ana", MICRO)])
-    with pytest.raises(bm.AnswerError, match="cluster 0, answer of ana: .*nearest is 'Microscopy'"):
+    with pytest.raises(bm.AnswerError, match=r"cluster 0, answer of ana: .*nearest is 'Microscopy'"):
         bm.label(dataset, [said(0, "ana", "Microscpy")])
     with pytest.raises(bm.AnswerError, match="there are no answers"):
         bm.label(dataset, [])
