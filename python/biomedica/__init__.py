@@ -8,7 +8,7 @@
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
 document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
 `index` writes the index files that remote shards need, `enrich` asks PubMed for what
-it knows of a dataset's articles, `attribution` writes who made each image. The command `biomedica` has the same words.
+it knows of a dataset's articles, `embed` and `cluster` make features of its images and clusters of these, `attribution` writes who made each image. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from biomedica.exceptions import (
     ArchiveError,
     BiomedicaError,
     DatasetError,
+    ModelError,
     SourceError,
     SourceNotFoundError,
     TrainingError,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from biomedica._retry import Retried, retry
     from biomedica._stream import Sample, Stream, stream
     from biomedica._survey import Survey, survey
+    from biomedica.concepts.cluster import Clusters, cluster
+    from biomedica.concepts.embed import Embedding, embed
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
@@ -48,13 +51,16 @@ __all__ = [
     "ArchiveError",
     "BiomedicaError",
     "Chunk",
+    "Clusters",
     "Compacted",
     "Dataset",
     "DatasetError",
+    "Embedding",
     "Enrichment",
     "Indexed",
     "Loader",
     "Merged",
+    "ModelError",
     "Problem",
     "Progress",
     "Reader",
@@ -70,8 +76,10 @@ __all__ = [
     "__version__",
     "attribution",
     "build_profile",
+    "cluster",
     "compact",
     "demo",
+    "embed",
     "enrich",
     "extract",
     "index",
@@ -91,8 +99,10 @@ __all__ = [
 # as anything imports it.
 _HOME = {
     "Chunk": "_read",
+    "Clusters": "concepts.cluster",
     "Compacted": "_compact",
     "Dataset": "dataset",
+    "Embedding": "concepts.embed",
     "Enrichment": "_enrich",
     "Indexed": "_index",
     "Loader": "load.loader",
@@ -110,7 +120,9 @@ _HOME = {
     "Stream": "_stream",
     "attribution": "_attribution",
     "build_profile": "_core",
+    "cluster": "concepts.cluster",
     "compact": "_compact",
+    "embed": "concepts.embed",
     "enrich": "_enrich",
     "extract": "_extract",
     "survey": "_survey",

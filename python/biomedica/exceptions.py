@@ -11,6 +11,7 @@ __all__ = [
     "ArchiveError",
     "BiomedicaError",
     "DatasetError",
+    "ModelError",
     "SourceError",
     "SourceNotFoundError",
     "TrainingError",
@@ -57,6 +58,10 @@ class XmlError(BiomedicaError):
 
 class DatasetError(BiomedicaError):
     """A dataset cannot be written or opened: full disk, other options than before, or files that do not fit."""
+
+
+class ModelError(BiomedicaError):
+    """A model of features or clusters cannot be had, or does not fit: unknown name, missing weights, other features."""
 
 
 class TrainingError(BiomedicaError):

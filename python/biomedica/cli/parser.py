@@ -4,7 +4,7 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from biomedica.cli import attribution, compact, demo, enrich, extract, index, merge, retry, stats, train, verify
+from biomedica.cli import attribution, cluster, compact, demo, embed, enrich, extract, index, merge, retry, stats, train, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,8 +28,10 @@ class Verb(Protocol):
 
 VERBS: dict[str, Verb] = {
     "attribution": attribution,
+    "cluster": cluster,
     "compact": compact,
     "demo": demo,
+    "embed": embed,
     "enrich": enrich,
     "extract": extract,
     "index": index,
