@@ -11,6 +11,8 @@ document, `open` opens a dataset, `stream` gives its samples, or those of any sh
 Experts name clusters of images in `annotate`, `label` settles their votes and labels all images, `audit` measures how
 right that is, `select` chooses some of the pairs. `attribution` writes who made each image, `export` and `push` hand
 datasets on. The command `biomedica` has the same words.
+`index` writes the index files that remote shards need, `enrich` asks PubMed for what
+it knows of a dataset's articles, `embed` and `cluster` make features of its images and clusters of these, `attribution` writes who made each image. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ from biomedica.exceptions import (
     ArchiveError,
     BiomedicaError,
     DatasetError,
+    ModelError,
     SourceError,
     SourceNotFoundError,
     TrainingError,
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
     from biomedica._survey import Survey, survey
     from biomedica.concepts.audit import Audit, Drawn, audit, draw_audit
     from biomedica.concepts.label import Labelling, label
+    from biomedica.concepts.cluster import Clusters, cluster
+    from biomedica.concepts.embed import Embedding, embed
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
@@ -60,10 +65,12 @@ __all__ = [
     "Audit",
     "BiomedicaError",
     "Chunk",
+    "Clusters",
     "Compacted",
     "Dataset",
     "DatasetError",
     "Drawn",
+    "Embedding",
     "Enrichment",
     "Exported",
     "Indexed",
@@ -72,6 +79,7 @@ __all__ = [
     "Merged",
     "PartBegun",
     "PartEnded",
+    "ModelError",
     "Problem",
     "Progress",
     "Pushed",
@@ -91,9 +99,11 @@ __all__ = [
     "attribution",
     "audit",
     "build_profile",
+    "cluster",
     "compact",
     "demo",
     "draw_audit",
+    "embed",
     "enrich",
     "export",
     "extract",
@@ -119,9 +129,11 @@ _HOME = {
     "Annotated": "web.annotate",
     "Audit": "concepts.audit",
     "Chunk": "_read",
+    "Clusters": "concepts.cluster",
     "Compacted": "_compact",
     "Dataset": "dataset",
     "Drawn": "concepts.audit",
+    "Embedding": "concepts.embed",
     "Enrichment": "_enrich",
     "Exported": "_export",
     "Indexed": "_index",
@@ -147,8 +159,10 @@ _HOME = {
     "attribution": "_attribution",
     "audit": "concepts.audit",
     "build_profile": "_core",
+    "cluster": "concepts.cluster",
     "compact": "_compact",
     "draw_audit": "concepts.audit",
+    "embed": "concepts.embed",
     "enrich": "_enrich",
     "export": "_export",
     "extract": "_extract",

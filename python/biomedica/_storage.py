@@ -104,7 +104,7 @@ class Directory:
 
     @contextlib.contextmanager
     def lock(self, folder: str) -> Iterator[None]:
-        (self.root / folder).mkdir(exist_ok=True)
+        (self.root / folder).mkdir(parents=True, exist_ok=True)
         with _core.Lock(str(self.root / folder)):
             # What a killed process left.
             for path in (self.root / folder).rglob(f"{TEMPORARY}*"):

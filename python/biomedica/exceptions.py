@@ -12,6 +12,7 @@ __all__ = [
     "ArchiveError",
     "BiomedicaError",
     "DatasetError",
+    "ModelError",
     "SourceError",
     "SourceNotFoundError",
     "TrainingError",
@@ -62,6 +63,10 @@ class DatasetError(BiomedicaError):
 
 class AnswerError(BiomedicaError):
     """What experts said cannot be taken in: a file of answers, a taxonomy or a sheet is malformed or does not fit."""
+
+
+class ModelError(BiomedicaError):
+    """A model of features or clusters cannot be had, or does not fit: unknown name, missing weights, other features."""
 
 
 class TrainingError(BiomedicaError):

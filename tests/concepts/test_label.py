@@ -258,4 +258,3 @@ def test_the_tables_have_the_types_of_the_contract(dataset: bm.Dataset) -> None:
         "image_primary_label": "list<element: string>",
         "image_secondary_label": "list<element: string>",
     }
-    assert module.FOLDER == "labels"

@@ -23,6 +23,7 @@ from biomedica.cli import (
     train,
     verify,
 )
+from biomedica.cli import attribution, cluster, compact, demo, embed, enrich, extract, index, merge, retry, stats, train, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,8 +49,10 @@ VERBS: dict[str, Verb] = {
     "annotate": annotate,
     "attribution": attribution,
     "audit": audit,
+    "cluster": cluster,
     "compact": compact,
     "demo": demo,
+    "embed": embed,
     "enrich": enrich,
     "export": export,
     "extract": extract,

@@ -22,7 +22,7 @@ from biomedica.load.ahead import Ahead
 from biomedica.load.batches import Batch, Batches, Made, Stream
 from biomedica.load.captions import KINDS, Captions
 from biomedica.load.device import CudaDevice, HostDevice
-from biomedica.load.pixels import DaliPixels, HostMemory, Pixels, RustPixels, choose_decoder, decoding_threads
+from biomedica.load.pixels import choose_decoder, decoding_threads, open_pixels
 from biomedica.load.tokenize import AnyTokenizer, get_tokenizer
 from biomedica.load.transform import OPENAI_MEAN, OPENAI_STD, Transform
 
@@ -128,7 +128,7 @@ def loader(
         transform = transform.with_config(preprocess_cfg)
     where = _device(device)
     chosen = choose_decoder(decoder)
-    pixels = _pixels(chosen, transform, batch_size, decoding_threads(threads), prefetch, where)
+    pixels = open_pixels(chosen, transform, batch_size, decoding_threads(threads), prefetch, where)
     tokens = None if tokenizer is None else get_tokenizer(tokenizer, context_length=context_length)
     captions = Captions(caption_choice)
     stream: Stream[Any] = open_stream(
@@ -299,13 +299,3 @@ def _device(device: torch.device | str | None) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     where = torch.device(device)
     return torch.device("cuda", torch.cuda.current_device()) if str(where) == "cuda" else where
-
-
-def _pixels(
-    decoder: str, transform: Transform, batch_size: int, threads: int, prefetch: int, where: torch.device
-) -> Pixels:
-    if decoder != "rust":
-        return DaliPixels(transform, batch_size, threads, where if decoder == "dali" else torch.device("cpu"))
-    # Batches that are ready, the one that is being made, the one in use and the one before it.
-    memory = HostMemory(batch_size, transform.image_size, keep=prefetch + 3, pinned=where.type == "cuda")
-    return RustPixels(transform, threads, memory)
