@@ -8,8 +8,10 @@ from biomedica.cli import (
     annotate,
     attribution,
     audit,
+    cluster,
     compact,
     demo,
+    embed,
     enrich,
     export,
     extract,
@@ -23,7 +25,6 @@ from biomedica.cli import (
     train,
     verify,
 )
-from biomedica.cli import attribution, cluster, compact, demo, embed, enrich, extract, index, merge, retry, stats, train, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

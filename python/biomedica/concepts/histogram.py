@@ -1,33 +1,18 @@
 """The picture of disagreement: at each level, the share of clusters by the share of experts who dissent."""
 
-import io
 from collections.abc import Mapping
 
 import numpy as np
 
 from biomedica.concepts.experts import Agreement
+from biomedica.concepts.pictures import COLOUR, as_png
 from biomedica.concepts.votes import TITLES
 
-__all__ = ["histogram", "need_matplotlib"]
+__all__ = ["histogram"]
 
 BINS = 10
 ROUNDING = 1e-6
 INCHES, DOTS = (9.0, 6.0), 120
-COLOUR = "#2b6cb0"
-
-
-def need_matplotlib() -> None:
-    """Say so at once where pictures cannot be drawn.
-
-    Raises:
-        ModuleNotFoundError: matplotlib is not installed.
-    """
-    try:
-        import matplotlib  # noqa: F401, ICN001 - whether it is there is what is asked
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "the histogram of disagreement needs matplotlib: pip install 'biomedica[concepts]'", name=error.name
-        ) from error
 
 
 def histogram(agreement: Mapping[str, Agreement]) -> bytes:
@@ -60,6 +45,4 @@ def histogram(agreement: Mapping[str, Agreement]) -> bytes:
         axis.spines[["top", "right"]].set_visible(False)
     figure.supxlabel("experts who say something else than most", fontsize=10)
     figure.supylabel("clusters", fontsize=10)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return as_png(figure)
