@@ -56,6 +56,16 @@ def test_neighbours_of_a_dense_selection_come_by_one_request(server: FileServer)
     assert len(server.ranges) < len(found) / 4
 
 
+def test_neighbours_of_a_sparse_selection_come_together_without_what_lies_between(
+    root: Path, server: FileServer
+) -> None:
+    chosen = [f"s{number:05}" for number in range(SHARDS * PER_SHARD) if number % 40 < 4]
+    found = keys(bm.stream(server.url + "/{000..009}.tar", selection=chosen, seed=1))
+    assert sorted(found) == chosen
+    assert len(server.ranges) < len(found) / 2
+    assert server.sent < 0.12 * size(root)
+
+
 def test_what_is_selected_comes_in_the_same_order_from_disk_and_from_a_server(root: Path, server: FileServer) -> None:
     local = keys(bm.stream(root / "*.tar", selection=some(7), seed=5))
     assert keys(bm.stream(server.url + "/{000..009}.tar", selection=some(7), seed=5)) == local
