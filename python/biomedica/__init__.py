@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from biomedica._stream import Sample, Stream, stream
     from biomedica._survey import Survey, survey
     from biomedica.concepts.audit import Audit, Drawn, audit, draw_audit
-    from biomedica.concepts.label import Labelling, label
-    from biomedica.concepts.cluster import Clusters, cluster
+    from biomedica.concepts.cluster import Clustering, cluster
     from biomedica.concepts.embed import Embedding, embed
+    from biomedica.concepts.label import Labelling, label
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
@@ -65,7 +65,7 @@ __all__ = [
     "Audit",
     "BiomedicaError",
     "Chunk",
-    "Clusters",
+    "Clustering",
     "Compacted",
     "Dataset",
     "DatasetError",
@@ -77,9 +77,9 @@ __all__ = [
     "Labelling",
     "Loader",
     "Merged",
+    "ModelError",
     "PartBegun",
     "PartEnded",
-    "ModelError",
     "Problem",
     "Progress",
     "Pushed",
@@ -129,7 +129,7 @@ _HOME = {
     "Annotated": "web.annotate",
     "Audit": "concepts.audit",
     "Chunk": "_read",
-    "Clusters": "concepts.cluster",
+    "Clustering": "concepts.cluster",
     "Compacted": "_compact",
     "Dataset": "dataset",
     "Drawn": "concepts.audit",

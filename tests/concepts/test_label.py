@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 import biomedica as bm
-from biomedica.concepts import label as module
 from biomedica.concepts.answers import Answer, read_answers, write_answers
 from bucket import Bucket
 from concepts.clustered import by_article, cluster, clustered

@@ -28,13 +28,16 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=DEFAULT_MODEL,
         metavar="MODEL",
-        help="a model of timm, or open_clip: and what train takes as --model (default: %(default)s)",
+        help="a model of timm, open_clip: and what train takes as --model, or color-texture, which needs no weights"
+        " (default: %(default)s)",
     )
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument(
         "--weights", metavar="FILE", help="a local file of weights, or a tag of open_clip's (default: the model's hub)"
     )
-    weights.add_argument("--random-init", action="store_true", help="no weights: as the model begins, to try things out")
+    weights.add_argument(
+        "--random-init", action="store_true", help="no weights: as the model begins, to try things out"
+    )
     parser.add_argument(
         "--image-size",
         type=positive,
@@ -43,14 +46,21 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--text", action="store_true", help="features of captions (models of open_clip)")
     parser.add_argument("--name", metavar="NAME", help="of the features (default: the model's)")
-    parser.add_argument("--dtype", choices=("float16", "float32"), default="float16", help="what is stored (default: %(default)s)")
+    parser.add_argument(
+        "--dtype", choices=("float16", "float32"), default="float16", help="what is stored (default: %(default)s)"
+    )
     parser.add_argument("--batch-size", type=positive, default=256, metavar="N", help="images at a time (default: 256)")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="what computes (default: auto)")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="what computes (default: auto)"
+    )
     parser.add_argument(
         "--precision", choices=("fp32", "bf16"), help="what it computes in (default: bf16 on CUDA, else fp32)"
     )
     parser.add_argument(
-        "--decoder", choices=("auto", "dali", "dali-cpu", "rust"), default="auto", help="what decodes images (default: auto)"
+        "--decoder",
+        choices=("auto", "dali", "dali-cpu", "rust"),
+        default="auto",
+        help="what decodes images (default: auto)",
     )
     parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of random weights (default: 0)")
     add_threads(parser)

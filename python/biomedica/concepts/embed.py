@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from biomedica._sidecar import Part
 from biomedica._sources import StorageOptions, StrPath
-from biomedica.concepts.features import Features, checked_name
+from biomedica.concepts.features import DEFAULT_MODEL, Features, checked_name
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 
@@ -26,10 +26,7 @@ except ModuleNotFoundError as error:
 if TYPE_CHECKING:
     import os
 
-__all__ = ["DEFAULT_MODEL", "Embedding", "embed"]
-
-DEFAULT_MODEL = "vit_large_patch14_reg4_dinov2.lvd142m"
-"""DINOv2 ViT-L/14 with registers, of which the paper clusters features."""
+__all__ = ["Embedding", "embed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +88,8 @@ def embed(
     Args:
         dataset: A dataset, or its directory or URL.
         model: A model of timm, such as the paper's (DINOv2 ViT-L/14 with registers, arXiv 2309.16588); or `open_clip:`
-            and a model as `biomedica.train` takes it, such as `open_clip:ViT-B-32`, whose features have length 1.
+            and a model as `biomedica.train` takes it, such as `open_clip:ViT-B-32`, whose features have length 1; or
+            `color-texture`, 212 numbers of colours, edges and textures made by hand, which needs no weights.
         weights: A local file (safetensors, or torch's), or one of open_clip's tags; by default the model's hub has them.
         random_init: No weights at all: as the model begins, drawn from `seed`.
         image_size: Width and height of the images that the model sees; by default 224, or what open_clip says.
@@ -117,8 +115,9 @@ def embed(
 
     Example:
         >>> import biomedica as bm
-        >>> bm.embed("dataset/", model="test_vit", random_init=True)  # doctest: +SKIP
-        >>> bm.open("dataset/").sidecar("features/test_vit").head(5)  # doctest: +SKIP
+        >>> bm.embed("dataset/", model="color-texture").dimension  # doctest: +SKIP
+        212
+        >>> bm.open("dataset/").sidecar("features/color-texture").head(5)  # doctest: +SKIP
     """
     begin = time.monotonic()
     if weights is not None and random_init:
@@ -199,7 +198,9 @@ class _Run:
 
     def _missing(self) -> tuple[list[_Work], set[str]]:
         """The parts to make with their shards, and the pieces that an earlier run has made."""
-        return [(part, self._features.shards(part)) for part in self._features.sidecar.missing()], self._features.pieces()
+        return [
+            (part, self._features.shards(part)) for part in self._features.sidecar.missing()
+        ], self._features.pieces()
 
     def _tasks(self, part: Part, shards: dict[str, int]) -> list[_Task]:
         piece = self._features.piece

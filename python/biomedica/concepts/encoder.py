@@ -1,7 +1,7 @@
 """Models that make features: any of timm's of images, and open_clip's of images and captions.
 
-A model is a name of timm's (`vit_large_patch14_reg4_dinov2.lvd142m`), or `open_clip:` and what `train` takes as a model
-(`open_clip:ViT-B-32`, `open_clip:hf-hub:org/name`, a JSON file). Images come to it as it was judged with: its own size,
+A model is a name of timm's (`vit_large_patch14_reg4_dinov2.lvd142m`), `open_clip:` and what `train` takes as a model
+(`open_clip:ViT-B-32`, `open_clip:hf-hub:org/name`, a JSON file), or `color-texture`, which is none. Images come to it as it was judged with: its own size,
 crop, mean, standard deviation and interpolation.
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 import torch
 
+from biomedica.concepts.descriptor import COLOR_TEXTURE, Descriptor
 from biomedica.exceptions import ModelError, TrainingError
 from biomedica.load.ahead import Ahead
 from biomedica.load.device import CudaDevice, HostDevice, Moved
@@ -100,7 +101,9 @@ class Captions:
         from biomedica.load.tokenize import get_tokenizer
 
         if model.captions is None:
-            raise ModelError(f"{model.record['model']} knows images only; captions need a model of open_clip: {OPEN_CLIP}…")
+            raise ModelError(
+                f"{model.record['model']} knows images only; captions need a model of open_clip: {OPEN_CLIP}…"
+            )
         self.record = {**model.record, "input": "caption"}
         self.dimension = model.dimension
         self._captions = model.captions
@@ -142,13 +145,21 @@ def open_encoder(
     Raises:
         ModelError: There is no such model, its weights cannot be had or do not fit, or it knows no captions.
     """
+    if name == COLOR_TEXTURE:
+        if text or weights != Weights(seed=weights.seed):
+            raise ModelError(f"{COLOR_TEXTURE} has no weights and knows images only")
+        return Descriptor(threads)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
         if name.startswith(OPEN_CLIP):
             model = _open_clip(name, weights, image_size, device)
         else:
             model = _timm(name, weights, image_size, device)
-    return Captions(model, device) if text else Images(model, device, batch_size=batch_size, decoder=decoder, threads=threads)
+    return (
+        Captions(model, device)
+        if text
+        else Images(model, device, batch_size=batch_size, decoder=decoder, threads=threads)
+    )
 
 
 def slug(name: str) -> str:
@@ -164,7 +175,11 @@ def _timm(name: str, weights: Weights, image_size: int | None, device: "Device")
         options["pretrained_cfg_overlay"] = {"file": weights.source, "custom_load": False}
     if "/" not in name and not timm.is_model(name.split(".", 1)[0]):
         near = difflib.get_close_matches(name, timm.list_models(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"timm.list_models() has their names, {OPEN_CLIP}… those of open_clip"
+        hint = (
+            f"did you mean {near[0]}?"
+            if near
+            else f"timm.list_models() has their names, {OPEN_CLIP}… those of open_clip"
+        )
         raise ModelError(f"model {name!r} is not known; {hint}")
     try:
         try:
@@ -267,7 +282,7 @@ def _sha256(weights: dict[str, torch.Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(weights.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

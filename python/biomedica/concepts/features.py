@@ -1,8 +1,8 @@
 """Features beside a dataset: where they lie, what they were made by, and the pieces that parts are put together from.
 
-    features/<name>/model.json              the model, and all else that the features depend on
-    features/<name>/000000.parquet          of that part: a row a figure, null where there is no pair or no readable image
-    features/<name>/000000.<sha256>.0003.npy   while a part is made: the pairs of its fourth shard, NaN for unreadable ones
+features/<name>/model.json              the model, and all else that the features depend on
+features/<name>/000000.parquet          of that part: a row a figure, null where there is no pair or no readable image
+features/<name>/000000.<sha256>.0003.npy   while a part is made: the pairs of its fourth shard, NaN for unreadable ones
 """
 
 import io
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from biomedica._storage import Storage
     from biomedica.dataset import Dataset
 
-__all__ = ["COLUMN", "Features", "checked_name", "folder", "read_record", "write_record"]
+__all__ = ["COLUMN", "DEFAULT_MODEL", "Features", "checked_name", "folder", "read_record", "write_record"]
 
+DEFAULT_MODEL = "vit_large_patch14_reg4_dinov2.lvd142m"
+"""DINOv2 ViT-L/14 with registers, of which the paper clusters features."""
 COLUMN = "features"
 FORMAT = 1
 RECORD = "model.json"

@@ -45,7 +45,9 @@ class Searcher:
         return labels[:, 0], np.sqrt(np.maximum(squares[:, 0], 0))
 
 
-def kmeans(points: Vectors, k: int, *, init: Init = "random", restarts: int = 1, iterations: int = 25, seed: int = 0) -> KMeans:
+def kmeans(
+    points: Vectors, k: int, *, init: Init = "random", restarts: int = 1, iterations: int = 25, seed: int = 0
+) -> KMeans:
     """The best of several runs of Lloyd's algorithm (doi 10.1109/TIT.1982.1056489), by faiss (arXiv 2401.08281).
 
     A cluster that loses its last point gets half of a large one's. All points count: the sample is the caller's to draw.
@@ -126,7 +128,7 @@ def adjusted_rand(one: Labels, other: Labels) -> float:
 
 
 def imported() -> Any:
-    """faiss.
+    """Faiss.
 
     Raises:
         ModuleNotFoundError: It is not installed.

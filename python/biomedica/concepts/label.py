@@ -11,7 +11,8 @@ from biomedica.concepts._entry import in_papers_form
 from biomedica.concepts.answers import Answer, latest, read_answers, unknown_concept
 from biomedica.concepts.dispute import check_queue, disputed_of, write_queue
 from biomedica.concepts.experts import Agreement, Expert, agreement_of, experts_of
-from biomedica.concepts.histogram import histogram, need_matplotlib
+from biomedica.concepts.histogram import histogram
+from biomedica.concepts.pictures import need_matplotlib
 from biomedica.concepts.propagate import FOLDER, labels_sidecar, propagate, sizes_of
 from biomedica.concepts.record import FORMAT, RECORD, as_json, digest, read_record, write_json
 from biomedica.concepts.taxonomy import Taxonomy
@@ -152,7 +153,7 @@ def label(
         raise ValueError(f"min_votes and samples must be at least 1, not {min_votes} and {samples}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
-    need_matplotlib()
+    need_matplotlib("the histogram of disagreement")
     if queue is not None:
         check_queue(queue)
     words = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.load(taxonomy)

@@ -12,7 +12,16 @@ import torch
 from biomedica import _core
 from biomedica.load.transform import Transform
 
-__all__ = ["DECODERS", "DaliPixels", "HostMemory", "Pixels", "RustPixels", "choose_decoder", "decoding_threads", "open_pixels"]
+__all__ = [
+    "DECODERS",
+    "DaliPixels",
+    "HostMemory",
+    "Pixels",
+    "RustPixels",
+    "choose_decoder",
+    "decoding_threads",
+    "open_pixels",
+]
 
 Pages: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
 DECODERS = ("auto", "dali", "dali-cpu", "rust")
