@@ -12,6 +12,8 @@ import pytest
 import timm
 import torch
 from PIL import Image
+from timm.data.config import resolve_model_data_config
+from timm.data.transforms_factory import create_transform
 
 import biomedica as bm
 from biomedica.cli import main
@@ -48,7 +50,7 @@ def test_features_are_those_that_timm_makes_of_each_image(dataset: bm.Dataset) -
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         model = timm.create_model(TINY, num_classes=0, img_size=224).eval()
-    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)
+    transform = create_transform(**resolve_model_data_config(model), is_training=False)  # type: ignore[no-untyped-call]
     for image_id in [image_id for image_id, there in pairs.items() if there][:4]:
         (dataset.path / "x").write_bytes(dataset.image(image_id))
         with Image.open(dataset.path / "x") as image, torch.inference_mode():
