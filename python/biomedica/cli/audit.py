@@ -82,15 +82,17 @@ def run(args: argparse.Namespace, output: "Output") -> int:
 
 
 def _text(found: "Audit") -> str:
-    width = max(14, *(len(label) + 4 for labels in found.labels.values() for label in labels))
+    from biomedica.concepts.votes import TITLES
+
+    width = max(15, *(len(label) + 4 for labels in found.labels.values() for label in labels))
     lines = [
         f"{found.checked:,} of {found.drawn:,} images checked",
         f"{'':{width}}{'images':>12}{'checked':>9}{'wrong':>7}{'error':>26}",
     ]
     for level, checks in found.levels.items():
-        lines.append(_line(level, checks, width))
+        lines.append(_line(TITLES[level], checks, width))
         lines += [_line(f"  {label}", of_label, width) for label, of_label in found.labels[level].items()]
-    uncovered = [level for level, checks in found.levels.items() if checks.checked and checks.covered < 1]
+    uncovered = [TITLES[level] for level, checks in found.levels.items() if checks.checked and checks.covered < 1]
     if uncovered:
         lines.append(f"strata without a check are left out at: {', '.join(uncovered)}")
     return "\n".join(lines)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 EXAMPLE = "biomedica label dataset/ --answers ana.json bo.json --queue disputed.csv"
 RESUMES = True
-TITLES = {"panel_type": "panel type", "panel_subtype": "panel subtype", "global": "global", "local": "local"}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -91,23 +90,25 @@ def run(args: argparse.Namespace, output: "Output") -> int:
 
 
 def _text(labelling: "Labelling") -> str:
+    from biomedica.concepts.votes import TITLES
+
     clusters = (
         f"{len(labelling.clusters):,} clusters: {labelling.settled:,} settled, {len(labelling.disputed):,} disputed"
     )
     if labelling.undecided:
         clusters += f", {labelling.undecided:,} with too few answers"
-    lines = [clusters, "", f"{'':14}{'alpha':>24}{'kappa':>24}{'disputed':>10}{'labelled images':>20}"]
+    lines = [clusters, "", f"{'':15}{'alpha':>24}{'kappa':>24}{'disputed':>10}{'images settled':>20}"]
     for level, found in labelling.agreement.items():
         disputed = sum(level in cluster.disputed for cluster in labelling.disputed)
-        images = f"{labelling.labelled[level]:,} of {labelling.images:,}"
-        lines.append(f"{TITLES[level]:14}{found.alpha!s:>24}{found.kappa!s:>24}{disputed:>10,}{images:>20}")
+        images = f"{labelling.settled_images[level]:,} of {labelling.images:,}"
+        lines.append(f"{TITLES[level]:15}{found.alpha!s:>24}{found.kappa!s:>24}{disputed:>10,}{images:>20}")
     title = "as the others"
     width = max(len(title), *(len(expert.name) for expert in labelling.experts)) + 2
-    heads = "".join(f"{TITLES[level]:>15}" for level in labelling.agreement)
+    heads = "".join(f"{TITLES[level]:>17}" for level in labelling.agreement)
     lines += ["", f"{title:{width}}{'clusters':>9}{heads}"]
     for expert in labelling.experts:
         shares = "".join(
-            f"{'-' if share.value is None else f'{share.value:.0%}':>15}" for share in expert.with_others.values()
+            f"{'-' if share.value is None else f'{share.value:.0%}':>17}" for share in expert.with_others.values()
         )
         lines.append(f"{expert.name:{width}}{expert.clusters:>9,}{shares}")
     return "\n".join(lines)

@@ -1,12 +1,13 @@
 """Files of the experts, wherever they lie: read within a limit, written whole or not at all."""
 
+import contextlib
 import os
 
 from biomedica._sources import StrPath
 from biomedica._storage import Storage, storage
 from biomedica.exceptions import AnswerError, SourceNotFoundError
 
-__all__ = ["MOST_BYTES", "read_file", "write_file"]
+__all__ = ["MOST_BYTES", "read_file", "refuse_existing", "write_file"]
 
 MOST_BYTES = 64 << 20
 """What a file may have; two thousand clusters judged by eight experts take five million bytes."""
@@ -39,6 +40,18 @@ def write_file(path: StrPath, data: bytes) -> None:
     """
     files, name = _place(path)
     files.write(name, data)
+
+
+def refuse_existing(path: StrPath) -> None:
+    """Keep a file that somebody may have filled in.
+
+    Raises:
+        ValueError: There is a file.
+    """
+    files, name = _place(path)
+    with contextlib.suppress(FileNotFoundError):
+        files.read_at(name, 0, 1)
+        raise ValueError(f"{path}: is there already, and may be filled in; name another file")
 
 
 def _place(path: StrPath) -> tuple[Storage, str]:

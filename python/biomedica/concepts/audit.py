@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from biomedica._sources import StorageOptions, StrPath
-from biomedica.concepts._files import write_file
+from biomedica.concepts._files import refuse_existing, write_file
 from biomedica.concepts.agreement import Estimate
 from biomedica.concepts.propagate import CLUSTER, FOLDER, sizes_of
 from biomedica.concepts.record import FORMAT, RECORD, digest, labels_of, read_json, read_record, write_json
@@ -131,10 +131,12 @@ def draw_audit(
 
     Raises:
         DatasetError: The dataset has no labels, or not for every part, or a file cannot be written.
-        ValueError: There are more strata than images to be drawn, or a number makes no sense.
+        ValueError: There is a file of the sheet's name, there are more strata than images to be drawn, or a number makes
+            no sense.
     """
     if images < 1 or floor < 1:
         raise ValueError(f"images and floor must be at least 1, not {images} and {floor}")
+    refuse_existing(sheet)
     dataset, record, labels = _labelled(dataset, storage_options)
     strata = {cluster: _stratum(values) for cluster, values in labels.items() if values["global"] is not None}
     of_clusters = {cluster: count for cluster, count in sizes_of(dataset, FOLDER).items() if cluster in strata}

@@ -6,17 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from biomedica.concepts.experts import Agreement
+from biomedica.concepts.votes import TITLES
 
-__all__ = ["TITLES", "histogram", "need_matplotlib"]
+__all__ = ["histogram", "need_matplotlib"]
 
-TITLES = {
-    "panel_type": "Panel type",
-    "panel_subtype": "Panel subtype",
-    "global": "Global concepts",
-    "local": "Local concepts",
-}
-"""The levels, in words for people."""
 BINS = 10
+ROUNDING = 1e-6
 INCHES, DOTS = (9.0, 6.0), 120
 COLOUR = "#2b6cb0"
 
@@ -38,17 +33,25 @@ def need_matplotlib() -> None:
 def histogram(agreement: Mapping[str, Agreement]) -> bytes:
     """A PNG with one histogram a level, all of one scale; the same bytes for the same figures."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.ticker import PercentFormatter
 
-    figure = Figure(figsize=INCHES, dpi=DOTS, layout="constrained")
+    figure = Figure(figsize=INCHES, dpi=DOTS, layout=ConstrainedLayoutEngine(wspace=0.06))
     axes = figure.subplots(2, 2, sharex=True, sharey=True)
     edges = np.linspace(0, 1, BINS + 1)
     for axis, (level, found) in zip(axes.flat, agreement.items(), strict=True):
-        dissent, counts = list(found.dissent), np.array(list(found.dissent.values()), np.float64)
+        dissent, counts = (np.array(list(values), np.float64) for values in (found.dissent, found.dissent.values()))
         if found.clusters:
-            axis.hist(dissent, edges, weights=counts / found.clusters, color=COLOUR, edgecolor="white")
+            # A share on an edge belongs to the bin above it, whatever the rounding of either.
+            axis.hist(
+                np.minimum(dissent + ROUNDING, 1),
+                edges,
+                weights=counts / found.clusters,
+                color=COLOUR,
+                edgecolor="white",
+            )
         alpha = "" if found.alpha.value is None else f", α = {found.alpha.value:.2f}"
-        axis.set_title(f"{TITLES[level]}\n{found.clusters:,} clusters{alpha}", fontsize=10)
+        axis.set_title(f"{TITLES[level].capitalize()}\n{found.clusters:,} clusters{alpha}", fontsize=10)
         axis.set(xlim=(0, 1), ylim=(0, 1))
         axis.xaxis.set_major_formatter(PercentFormatter(1))
         axis.yaxis.set_major_formatter(PercentFormatter(1))

@@ -9,7 +9,7 @@ from typing import Any
 from biomedica._sources import StorageOptions, StrPath
 from biomedica.concepts._entry import in_papers_form
 from biomedica.concepts.answers import Answer, latest, read_answers, unknown_concept
-from biomedica.concepts.dispute import disputed_of, write_queue
+from biomedica.concepts.dispute import check_queue, disputed_of, write_queue
 from biomedica.concepts.experts import Agreement, Expert, agreement_of, experts_of
 from biomedica.concepts.histogram import histogram, need_matplotlib
 from biomedica.concepts.propagate import FOLDER, labels_sidecar, propagate, sizes_of
@@ -35,8 +35,8 @@ class Labelling:
     """How often each expert says what the others say, by name."""
     images: int
     """Images that have a cluster."""
-    labelled: dict[str, int]
-    """Of those, how many have a label, by level."""
+    settled_images: dict[str, int]
+    """Of those, how many are in a cluster that is settled, by level."""
 
     @property
     def settled(self) -> int:
@@ -63,7 +63,7 @@ class Labelling:
                 "undecided": self.undecided,
                 "answers": sum(len(cluster.answers) for cluster in self.clusters),
                 "images": self.images,
-                "labelled_images": self.labelled,
+                "settled_images": self.settled_images,
             },
             "agreement": {level: found.as_dict() for level, found in self.agreement.items()},
             "experts": {expert.name: expert.as_dict() for expert in self.experts},
@@ -124,7 +124,7 @@ def label(
         min_votes: Answers that a cluster must have; of one with fewer nothing is settled.
         referee: An expert whose answers are no votes: they stand where the others' votes leave a dispute.
         queue: A file for the disputed clusters, for a referee to settle: a table to be filled in and given as answers when
-            its name ends in `.csv`, else JSON as `disputed.json`.
+            its name ends in `.csv`, else JSON as `disputed.json`. A table that is there already is not replaced.
         samples: Samples of the bootstrap.
         confidence: What the intervals are to hold.
         seed: Of the bootstrap.
@@ -140,7 +140,7 @@ def label(
             no cluster of this dataset.
         DatasetError: The dataset has no such clusters, or cannot be written.
         ModuleNotFoundError: matplotlib is not installed.
-        ValueError: An option makes no sense.
+        ValueError: An option makes no sense, or the table of the queue is there already.
 
     Example:
         >>> import biomedica as bm
@@ -153,6 +153,8 @@ def label(
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
     need_matplotlib()
+    if queue is not None:
+        check_queue(queue)
     words = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.load(taxonomy)
     given = latest(_answers(answers, words, clusters, proposed=proposed))
     if not isinstance(dataset, Dataset):
@@ -168,7 +170,7 @@ def label(
         agreement=agreement_of(found, samples=samples, confidence=confidence, seed=seed),
         experts=tuple(experts_of(found, confidence=confidence)),
         images=sizes.total(),
-        labelled=_labelled(found, sizes),
+        settled_images=_settled_images(found, sizes),
     )
     record = {
         "format": FORMAT,
@@ -183,9 +185,9 @@ def label(
         "labels": as_json(settled),
     }
     disputed = disputed_of(labelling.disputed, sizes, clusters)
+    _write(dataset, record, settled, labelling, disputed, progress or (lambda *_: None))
     if queue is not None:
         write_queue(queue, disputed, labelling.disputed, referee or "referee")
-    _write(dataset, record, settled, labelling, disputed, progress or (lambda *_: None))
     return labelling
 
 
@@ -217,7 +219,7 @@ def _check(
         raise AnswerError(f"there are no answers but those of the referee {referee!r}, which are no votes")
 
 
-def _labelled(found: Iterable[Cluster], sizes: Mapping[int, int]) -> dict[str, int]:
+def _settled_images(found: Iterable[Cluster], sizes: Mapping[int, int]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for cluster in found:
         for level, verdict in cluster.verdicts.items():
@@ -247,8 +249,11 @@ def _write(
         same = record["model"] is not None and all(before.get(name) == record[name] for name in source)
         sidecar = labels_sidecar(dataset)
         if not same:
-            # From here until the last line the labels are of no record: whatever stops the run, all are made again.
+            # Whatever stops the run, nobody reads labels of two kinds, and all are made again.
             storage.remove(RECORD)
+            for name in storage.names(FOLDER):
+                if name.endswith(".parquet"):
+                    storage.remove(f"{FOLDER}/{name}")
         elif "audit" in before:
             record["audit"] = before["audit"]
         propagate(dataset, record["clusters"], settled, sidecar.missing() if same else sidecar.parts, progress)

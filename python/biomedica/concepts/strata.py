@@ -57,17 +57,13 @@ def allocate(sizes: Mapping[str, int], images: int, floor: int) -> dict[str, int
     while floor > 1 and np.minimum(whole, floor).sum() > images:
         floor -= 1
     drawn = np.minimum(whole, max(floor, 1))
-    free = min(images, int(whole.sum())) - int(drawn.sum())
-    while free > 0:
-        left = whole - drawn
-        exact = free * left / left.sum()
-        more = np.minimum(np.floor(exact).astype(np.int64), left)
-        if not more.sum():
-            # What is left over goes to the largest remainders, the first of equals first.
-            more[np.argsort(more - exact, kind="stable")[:free]] = 1
-            more = np.minimum(more, left)
+    left = whole - drawn
+    free = min(images - int(drawn.sum()), int(left.sum()))
+    if free > 0:
+        more, remainders = np.divmod(free * left, left.sum())
+        # What rounding leaves goes to the largest remainders, of equal ones to the first.
+        more[np.argsort(-remainders, kind="stable")[: free - more.sum()]] += 1
         drawn += more
-        free -= int(more.sum())
     return dict(zip(names, map(int, drawn), strict=True))
 
 

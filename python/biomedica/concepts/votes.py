@@ -14,10 +14,17 @@ from typing import TypeAlias
 
 from biomedica.concepts.answers import Answer
 
-__all__ = ["LEVELS", "Cluster", "Value", "Verdict", "plain", "settle", "value_of"]
+__all__ = ["LEVELS", "TITLES", "Cluster", "Value", "Verdict", "plain", "settle", "value_of"]
 
 Value: TypeAlias = str | frozenset[str] | None
-LEVELS = ("panel_type", "panel_subtype", "global", "local")
+TITLES = {
+    "panel_type": "panel type",
+    "panel_subtype": "panel subtype",
+    "global": "global concepts",
+    "local": "local concepts",
+}
+LEVELS = tuple(TITLES)
+"""The levels at which experts vote; `TITLES` are their names for people."""
 _VALUES: dict[str, Callable[[Answer], Value]] = {
     "panel_type": lambda answer: answer.panel_type,
     "panel_subtype": lambda answer: answer.panel_subtype,
