@@ -7,13 +7,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from clustered import by_article, cluster, clustered
 from PIL import Image
 
 import biomedica as bm
-from biomedica.concepts import label as module
 from biomedica.concepts.answers import Answer, read_answers, write_answers
 from bucket import Bucket
+from clustered import by_article, cluster, clustered
 from made import package, packages, tree
 
 MICRO, TABLES, MAPS = "Microscopy", "Tables", "Maps"
@@ -258,4 +257,3 @@ def test_the_tables_have_the_types_of_the_contract(dataset: bm.Dataset) -> None:
         "image_primary_label": "list<element: string>",
         "image_secondary_label": "list<element: string>",
     }
-    assert module.FOLDER == "labels"
