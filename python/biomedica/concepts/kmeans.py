@@ -13,6 +13,10 @@ __all__ = ["Init", "KMeans", "Searcher", "adjusted_rand", "imported", "kmeans", 
 Vectors: TypeAlias = "NDArray[np.float32]"
 Labels: TypeAlias = "NDArray[np.int64]"
 Init: TypeAlias = Literal["random", "k-means++"]
+RUNS = 1_000_003
+"""Apart lie the seeds of runs, so that those of neighbouring seeds are others."""
+SPREAD = 16
+"""Points a cluster that k-means++ draws from."""
 BLOCK = 1024
 """Rows of distances at a time."""
 
@@ -63,25 +67,40 @@ def kmeans(
         seed: Of all draws.
     """
     faiss = imported()
-    methods = {
-        "random": faiss.ClusteringInitMethod_RANDOM,
-        "k-means++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
-    }
     runs = faiss.Kmeans(
         points.shape[1],
         k,
         niter=iterations,
-        nredo=restarts,
         seed=seed,
-        init_method=methods[init],
         gpu=_gpus(faiss),
+        # The same result with fewer distances: those to centroids that cannot be the nearest are left out.
+        use_super_kmeans=True,
         min_points_per_centroid=1,
         max_points_per_centroid=len(points) // k + 1,
     )
-    runs.train(points)
-    # What faiss reports is of the centroids before the last step.
-    _, distances = Searcher(runs.centroids).nearest(points)
-    return KMeans(runs.centroids, float(np.sum(distances.astype(np.float64) ** 2)))
+    best: KMeans | None = None
+    for run in range(restarts):
+        runs.cp.seed = seed + RUNS * run
+        runs.train(points, init_centroids=_spread(points, k, runs.cp.seed) if init == "k-means++" else None)
+        # What faiss reports is of the centroids before the last step.
+        _, distances = Searcher(runs.centroids).nearest(points)
+        inertia = float(np.sum(distances.astype(np.float64) ** 2))
+        if best is None or inertia < best.inertia:
+            best = KMeans(runs.centroids, inertia)
+    assert best is not None  # noqa: S101 - there is one run at least
+    return best
+
+
+def _spread(points: Vectors, k: int, seed: int) -> Vectors:
+    """Where k-means++ begins, of some points a cluster: of all it would cost more than k-means itself."""
+    faiss = imported()
+    few = np.random.default_rng(seed).permutation(len(points))[: SPREAD * k]
+    drawn = np.ascontiguousarray(points[few])
+    choice = faiss.ClusteringInitialization(points.shape[1], k)
+    choice.method, choice.seed = faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS, seed
+    centroids = np.empty((k, points.shape[1]), np.float32)
+    choice.init_centroids(len(drawn), faiss.swig_ptr(drawn), faiss.swig_ptr(centroids))
+    return centroids
 
 
 def silhouette(points: Vectors, labels: Labels) -> float | None:
