@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from biomedica._attribution import attribution
     from biomedica._compact import Compacted, compact
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
+    from biomedica._duplicates import Duplicates, duplicates
     from biomedica._enrich import Enrichment, enrich
     from biomedica._extract import Progress, extract
     from biomedica._index import Indexed, index
@@ -51,6 +52,7 @@ __all__ = [
     "Compacted",
     "Dataset",
     "DatasetError",
+    "Duplicates",
     "Enrichment",
     "Indexed",
     "Loader",
@@ -72,6 +74,7 @@ __all__ = [
     "build_profile",
     "compact",
     "demo",
+    "duplicates",
     "enrich",
     "extract",
     "index",
@@ -93,6 +96,7 @@ _HOME = {
     "Chunk": "_read",
     "Compacted": "_compact",
     "Dataset": "dataset",
+    "Duplicates": "_duplicates",
     "Enrichment": "_enrich",
     "Indexed": "_index",
     "Loader": "load.loader",
@@ -111,6 +115,7 @@ _HOME = {
     "attribution": "_attribution",
     "build_profile": "_core",
     "compact": "_compact",
+    "duplicates": "_duplicates",
     "enrich": "_enrich",
     "extract": "_extract",
     "survey": "_survey",

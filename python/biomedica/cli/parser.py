@@ -4,7 +4,20 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from biomedica.cli import attribution, compact, demo, enrich, extract, index, merge, retry, stats, train, verify
+from biomedica.cli import (
+    attribution,
+    compact,
+    demo,
+    duplicates,
+    enrich,
+    extract,
+    index,
+    merge,
+    retry,
+    stats,
+    train,
+    verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,6 +43,7 @@ VERBS: dict[str, Verb] = {
     "attribution": attribution,
     "compact": compact,
     "demo": demo,
+    "duplicates": duplicates,
     "enrich": enrich,
     "extract": extract,
     "index": index,
