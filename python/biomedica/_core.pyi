@@ -196,18 +196,13 @@ class Chunk:
 def hash_images(
     encoded: Sequence[Buffer], out: NDArray[np.uint64], *, threads: int | None = None
 ) -> list[tuple[int, str]]:
-    """Hash what images look like, with the GIL released: the signs of their 63 lowest frequencies (`bm.duplicates`).
+    """Hash what encoded images look like, as `bm.duplicates` describes, with the GIL released.
 
-    Args:
-        encoded: Contiguous bytes of JPEG, PNG, GIF, TIFF, WebP or BMP.
-        out: Writable, of shape (N,): takes the hashes; 0 for an image that is too even or cannot be decoded.
-        threads: As many as there are cores when not given.
-
-    Returns:
-        Index and message of each image that cannot be decoded.
+    Writes the hashes to `out`, of shape (N,): 0 for an image that is too even or cannot be decoded. Gives index and
+    message of those that cannot be decoded.
     """
 
-def hash_variants(hash: int) -> list[int]:
+def hash_variants(value: int) -> list[int]:
     """The hashes of an image as it is, mirrored left to right, top to bottom, both; then the same of it transposed."""
 
 def group_hashes(
@@ -220,45 +215,21 @@ def group_hashes(
     threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> None:
-    """Group images whose hashes, turned and mirrored in any way, differ in at most `threshold` bits.
+    """Group images whose hashes, turned and mirrored in any way, differ in at most `threshold` bits; 0 is alone.
 
-    The largest image that is in no group takes in all that are near it and in none. All arrays have shape (N,).
-
-    Args:
-        hashes: Of each image; those with 0 are alone.
-        sizes: What says which is the largest; of equals it is the first.
-        threshold: 0 to `MAX_THRESHOLD`.
-        representatives: Takes the index of the image that stands for each.
-        distances: Takes the bits in which the two differ.
-        threads: As many as there are cores when not given.
-        progress: Called about ten times a second with how many different hashes are grouped.
-
-    Raises:
-        ValueError: The threshold is too large.
-        KeyboardInterrupt: Ctrl-C.
+    The largest by `sizes` (of equals the first) that is in no group takes in all that are near it and in none. Arrays have
+    shape (N,): `representatives` takes who stands for each, `distances` the bits in which they differ. `progress` is
+    called about ten times a second with how many different hashes are done. Raises ValueError above `MAX_THRESHOLD`.
     """
 
 def describe_images(
     encoded: Sequence[Buffer], out: NDArray[np.float32], *, threads: int | None = None
 ) -> list[tuple[int, str]]:
-    """Describe colours and textures of images by hand-made histograms, with the GIL released.
+    """Describe colours and textures of encoded images by hand-made histograms, with the GIL released.
 
-    Each image is squashed to 128 by 128 pixels. The square roots of five histograms, of a sum of 1/5 each (Hellinger's
-    distance), make a descriptor of length 1:
-
-    - 0 to 31: 8 greys, 12 dark and 12 light hues, by saturation; 32 to 63: 8 steps of lightness in each quarter;
-    - 64 to 103: 8 directions of edges in each quarter (Dalal and Triggs 2005), then 8 steps of contrast;
-    - 104 to 183: rotation-invariant uniform local binary patterns (Ojala et al. 2002) at 1 and 3 pixels in each quarter;
-    - 184 to 211: 7 bands of frequencies of 8 by 8 cosine transforms in each quarter.
-
-    Args:
-        encoded: As for `hash_images`.
-        out: Writable, of shape (N, `DESCRIPTOR_LENGTH`), contiguous: takes the descriptors; zeros for images that cannot
-            be decoded.
-        threads: As many as there are cores when not given.
-
-    Returns:
-        Index and message of each image that cannot be decoded.
+    Writes descriptors of length 1 to `out`, of shape (N, `DESCRIPTOR_LENGTH`): square roots of histograms of colours
+    (0 to 31), lightness (32), directions and contrast of edges (64), local binary patterns (104) and frequencies (184 to
+    211); zeros for an image that cannot be decoded. Gives index and message of those.
     """
 
 @final

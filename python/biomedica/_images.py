@@ -37,6 +37,8 @@ class Images(NamedTuple):
 
 
 class _Run(NamedTuple):
+    """Neighbours of a shard that are read at once."""
+
     shard: str
     start: int
     end: int
@@ -53,53 +55,65 @@ def images(storage: "Storage", figures: "pa.Table") -> Iterator[Images]:
     Raises:
         DatasetError: A shard cannot be read, or another image lies at such a place.
     """
-    names = figures["image_id"].to_pylist()
-    shards = figures["shard"].to_pylist()
-    offsets = figures["shard_offset"].fill_null(0).to_numpy().tolist()
-    lengths = figures["shard_length"].fill_null(0).to_numpy().tolist()
-    order = sorted((row for row, shard in enumerate(shards) if shard), key=lambda row: (shards[row], offsets[row]))
+    places = _Places(storage, figures)
+    with ThreadPoolExecutor(AHEAD, thread_name_prefix="biomedica.images") as pool:
+        under_way: deque[tuple[_Run, Future[bytes]]] = deque()
+        waiting = places.runs()
+        try:
+            while True:
+                while len(under_way) < AHEAD and (run := next(waiting, None)) is not None:
+                    under_way.append((run, pool.submit(places.read, run)))
+                if not under_way:
+                    return
+                run, data = under_way.popleft()
+                yield Images(np.array(run.rows, np.int64), list(places.cut(run, data.result())))
+        finally:
+            for _, future in under_way:
+                future.cancel()
 
-    def runs() -> Iterator[_Run]:
+
+class _Places:
+    """Where the images of figures lie, and what is there."""
+
+    def __init__(self, storage: "Storage", figures: "pa.Table") -> None:
+        self._storage = storage
+        self._names: list[str] = figures["image_id"].to_pylist()
+        self._shards: list[str | None] = figures["shard"].to_pylist()
+        self._offsets: list[int] = figures["shard_offset"].fill_null(0).to_numpy().tolist()
+        self._lengths: list[int] = figures["shard_length"].fill_null(0).to_numpy().tolist()
+
+    def runs(self) -> Iterator[_Run]:
+        """All images, by shard and place."""
         run = _Run("", 0, 0, [])
-        for row in order:
+        for shard, offset, row in sorted(
+            (shard, self._offsets[row], row) for row, shard in enumerate(self._shards) if shard is not None
+        ):
             # Tar's header, which has the image's name, lies before its bytes.
-            begin, end = offsets[row] - BLOCK, offsets[row] + lengths[row]
-            if shards[row] != run.shard or end - run.start > RUN or len(run.rows) == MANY:
+            begin, end = offset - BLOCK, offset + self._lengths[row]
+            if shard != run.shard or end - run.start > RUN or len(run.rows) == MANY:
                 if run.rows:
                     yield run
-                run = _Run(shards[row], begin, end, [])
+                run = _Run(shard, begin, end, [])
             run = run._replace(end=max(end, run.end))
             run.rows.append(row)
         if run.rows:
             yield run
 
-    def read(run: _Run) -> bytes:
+    def read(self, run: _Run) -> bytes:
+        """The bytes of a run."""
         try:
-            return storage.read_at(run.shard, run.start, run.end - run.start)
+            return self._storage.read_at(run.shard, run.start, run.end - run.start)
         except OSError as error:
-            raise DatasetError(f"{storage.location(run.shard)}: {error.strerror or error}") from error
+            raise DatasetError(f"{self._storage.location(run.shard)}: {error.strerror or error}") from error
 
-    def cut(run: _Run, data: bytes) -> Iterator[memoryview]:
+    def cut(self, run: _Run, data: bytes) -> Iterator[memoryview]:
+        """The images of a run from its bytes."""
         view = memoryview(data)
         for row in run.rows:
-            at = offsets[row] - run.start
-            image = view[at : at + lengths[row]]
-            if len(image) != lengths[row] or not data.startswith(f"{names[row]}.".encode()[:NAME_BYTES], at - BLOCK):
-                where = storage.location(run.shard)
-                raise DatasetError(f"{where}: at byte {offsets[row]}: not the image {names[row]}; verify the dataset")
+            name, offset = self._names[row], self._offsets[row]
+            at = offset - run.start
+            image = view[at : at + self._lengths[row]]
+            if len(image) != self._lengths[row] or not data.startswith(f"{name}.".encode()[:NAME_BYTES], at - BLOCK):
+                where = self._storage.location(run.shard)
+                raise DatasetError(f"{where}: at byte {offset}: not the image {name}; verify the dataset")
             yield image
-
-    with ThreadPoolExecutor(AHEAD, thread_name_prefix="biomedica.images") as pool:
-        under_way: deque[tuple[_Run, Future[bytes]]] = deque()
-        waiting = runs()
-        try:
-            while True:
-                while len(under_way) < AHEAD and (run := next(waiting, None)) is not None:
-                    under_way.append((run, pool.submit(read, run)))
-                if not under_way:
-                    return
-                run, data = under_way.popleft()
-                yield Images(np.array(run.rows, np.int64), list(cut(run, data.result())))
-        finally:
-            for _, future in under_way:
-                future.cancel()
