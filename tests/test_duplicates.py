@@ -186,7 +186,8 @@ def test_damaged_shards_are_named_and_options_are_checked(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = bm.extract(source, tmp_path / "out")
-    for wrong in ({"threshold": 17}, {"threshold": -1}, {"threads": 0}):
+    wrongs: list[dict[str, Any]] = [{"threshold": 17}, {"threshold": -1}, {"threads": 0}]
+    for wrong in wrongs:
         with pytest.raises(ValueError, match=next(iter(wrong))):
             bm.duplicates(dataset, **wrong)
     monkeypatch.setattr(_images, "RUN", 1)
@@ -215,7 +216,7 @@ def test_images_that_cannot_be_decoded_have_neither_hash_nor_descriptor() -> Non
     with pytest.raises(ValueError, match="shape"):
         _core.describe_images(images, descriptors[:3])
     with pytest.raises(BufferError, match="uint64"):
-        _core.hash_images(images, descriptors)
+        _core.hash_images(images, descriptors)  # type: ignore[arg-type]
 
 
 def test_the_descriptor_tells_what_kind_of_image_it_is() -> None:
