@@ -73,7 +73,9 @@ fn describe(pixels: &[f32], out: &mut [f32]) {
         let part = &mut out[part];
         let sum: f32 = part.iter().sum();
         if sum > 0.0 {
-            part.iter_mut().for_each(|value| *value = (*value / (5.0 * sum)).sqrt());
+            for value in part {
+                *value = (*value / (5.0 * sum)).sqrt();
+            }
         }
     }
 }
@@ -154,7 +156,9 @@ fn edges(grey: &[f32], out: &mut [f32]) {
     // As much of directions as of contrasts, however much there is of either.
     let sum: f32 = directions.iter().sum();
     if sum > 0.0 {
-        directions.iter_mut().for_each(|value| *value /= sum);
+        for value in directions {
+            *value /= sum;
+        }
     }
 }
 
