@@ -16,6 +16,7 @@ import biomedica
 from biomedica.cli.parser import VERBS, build
 from made import packages
 
+COUNTS = ("packages", "articles", "figures", "pairs", "failures", "input_bytes")
 COMMAND = [sys.executable, "-m", "biomedica"]
 
 
@@ -157,10 +158,16 @@ def test_json_is_one_object_a_line(demo: Path, articles: int, tmp_path: Path) ->
     summary = json.loads(one_line(done.stdout))
     assert summary["event"] == "summary"
     assert summary["articles"] == articles
-    progress = [json.loads(line) for line in done.stderr.splitlines()]
-    assert progress
-    assert {event["event"] for event in progress} == {"progress"}
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {event["event"] for event in events} == {"progress", "part_begun", "part_ended"}
+    progress = [event for event in events if event["event"] == "progress"]
     assert {"packages", "pairs", "failures", "input_bytes", "seconds", "total_packages"} <= set(progress[0])
+
+    begun, ended = (next(event for event in events if event["event"] == name) for name in ("part_begun", "part_ended"))
+    assert begun == {"event": "part_begun", "part": 0, "packages": summary["packages"]}
+    assert ended["part"] == 0
+    assert ended["seconds"] > 0
+    assert {name: ended[name] for name in COUNTS} == {name: summary[name] for name in COUNTS}
 
     stats = json.loads(one_line(command("stats", tmp_path / "out", "--log-format", "json").stdout))
     assert stats["articles"] == articles

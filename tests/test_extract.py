@@ -274,3 +274,22 @@ def test_a_sample_and_a_limit_take_some_of_the_packages(tmp_path: Path) -> None:
     assert names("other", sample=0.5, sample_seed=1) != half
     # A dataset of a sample can be made whole: the others come in a part of their own.
     assert sorted(names("half")) == every
+
+
+def test_progress_tells_when_each_part_begins_and_ends(tmp_path: Path) -> None:
+    seen: list[bm.Progress] = []
+    source = packages(tmp_path / "in", 20)
+    dataset = bm.extract(source, tmp_path / "out", part_size=3, threads=2, progress=seen.append)
+    events = [event for progress in seen for event in progress.events]
+    assert [(type(event), event.part) for event in events] == [
+        (kind, part) for part in range(7) for kind in (bm.PartBegun, bm.PartEnded)
+    ]
+    ended = [event for event in events if isinstance(event, bm.PartEnded)]
+    assert [event.packages for event in ended] == [3] * 6 + [2]
+    assert sum(event.pairs for event in ended) == dataset.stats()["pairs"]
+    assert all(event.seconds > 0 for event in ended)
+    assert sum(event.output_bytes for event in ended) == seen[-1].output_bytes
+    again: list[bm.Progress] = []
+    bm.extract(source, tmp_path / "out", part_size=3, progress=again.append)
+    assert again
+    assert not any(progress.events for progress in again)

@@ -9,6 +9,8 @@ import random
 import subprocess
 import sys
 import tarfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import biomedica as bm
+from biomedica.cli import main
+from bucket import Bucket, Proxy
 from shards import keys, sample_members, write_shards, write_tar
 
 COMMAND = [sys.executable, "-m", "biomedica", "index"]
@@ -191,3 +195,87 @@ def test_what_cannot_be_indexed_is_one_line(tmp_path: Path) -> None:
     assert absent.returncode == 1
     assert "absent-*.tar" in absent.stderr
     assert "did you mean --force?" in command("a.tar", "--forc").stderr
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A bucket with three shards below `sets/a b`, and a proxy before it."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    bucket = Bucket()
+    for shard in write_shards(tmp_path / "shards", 3, 5):
+        bucket.put(f"sets/a b/{shard.name}", shard.read_bytes())
+    bucket.put("sets/a b/README.md", b"none")
+    proxy = Proxy(bucket)
+    yield proxy
+    proxy.close()
+    bucket.close()
+
+
+def test_shards_in_a_store_are_indexed_where_they_lie(proxy: Proxy, tmp_path: Path) -> None:
+    bucket, options = proxy.bucket, proxy.bucket.options(proxy.url)
+    assert [row.samples for row in bm.index(tmp_path / "shards")] == [5, 5, 5]
+    rows = bm.index("s3://lab/sets/a b/", storage_options=options)
+    root = "s3://lab/sets/a b"
+    assert rows == [bm.Indexed(f"{root}/{n:03}.tar", f"{root}/{n:03}.idx", 5, None) for n in range(3)]
+    for number in range(3):
+        assert bucket.get(f"sets/a b/{number:03}.idx") == (tmp_path / "shards" / f"{number:03}.idx").read_bytes()
+    # What is there and not older stays; a newer shard is indexed again.
+    assert [row.samples for row in bm.index(f"{root}/{{000..002}}.tar", storage_options=options)] == [None] * 3
+    time.sleep(1.1)  # dates in a store are whole seconds
+    bucket.put("sets/a b/001.tar", bucket.get("sets/a b/000.tar"))
+    assert [row.samples for row in bm.index(root, storage_options=options)] == [None, 5, None]
+    assert [row.samples for row in bm.index(root, force=True, storage_options=options)] == [5, 5, 5]
+    with bm.stream(f"{root}/{{000..002}}.tar", storage_options=options, rank=1, world_size=2) as stream:
+        assert len(list(stream)) in {7, 8}
+
+
+def test_a_store_that_fails_in_the_middle_of_a_shard_leaves_no_index(proxy: Proxy) -> None:
+    bucket = proxy.bucket
+    bucket.put("one.tar", bucket.get("sets/a b/000.tar"))
+    opened: list[str] = []
+
+    def fault(handler: Any, _: int) -> str | None:
+        if "one.tar" not in handler.path:
+            return None
+        opened.append(handler.path)
+        return None if len(opened) <= 2 else "500"
+
+    proxy.fault = fault
+    options = bucket.options(proxy.url, retry_timeout="0.5")
+    (row,) = bm.index("s3://lab/one.tar", storage_options=options)
+    assert row.samples is None
+    assert row.problem is not None
+    assert row.problem.reason == "io"
+    assert "one.idx" not in bucket.names("")
+    proxy.fault = lambda *_: None
+    # A shard that is cut itself is another thing: what is whole in it is indexed.
+    whole = bucket.get("one.tar")
+    bucket.put("one.tar", whole[:14_000])
+    (row,) = bm.index("s3://lab/one.tar", storage_options=options)
+    assert row.samples is not None
+    assert 0 < row.samples < 5
+    assert row.problem is not None
+    assert row.problem.reason == "truncated"
+    assert bucket.get("one.idx").startswith(f"v1.2 {row.samples}\n".encode())
+
+
+def test_the_command_indexes_a_prefix_and_says_where_it_cannot_write(
+    proxy: Proxy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [f"--storage-option={name}={value}" for name, value in proxy.bucket.options(proxy.url).items()]
+    assert main(["index", "s3://lab/sets", *options]) == 0
+    assert capsys.readouterr().out.startswith("3 shards: 3 indexes written, 15 samples; 0 unchanged; ")
+    assert main(["index", "s3://lab/nothing", *options]) == 1
+    assert "s3://lab/nothing" in one_line(capsys.readouterr().err)
+    requests = len(proxy.seen)
+    assert main(["index", f"{proxy.url}/lab/one.tar"]) == 1
+    says = one_line(capsys.readouterr().err)
+    assert f"{proxy.url}/lab/one.idx" in says
+    assert "nothing can be written there; a directory, s3://, gs:// and az:// can be" in says
+    assert len(proxy.seen) == requests
+
+
+def one_line(text: str) -> str:
+    (line,) = text.splitlines()
+    return line

@@ -20,7 +20,19 @@ LONGEST = 500
 LONGEST_STUB = 600
 """The stub of an extension is one file: its docstrings are those of the functions that Python hands on unchanged."""
 MEDIAN = 200
-LOADED_WHERE_USED = ("PIL", "datasets", "open_clip", "pandas", "rich", "torch", "webdataset")
+LOADED_WHERE_USED = (
+    "PIL",
+    "datasets",
+    "duckdb",
+    "jinja2",
+    "open_clip",
+    "pandas",
+    "rich",
+    "starlette",
+    "torch",
+    "uvicorn",
+    "webdataset",
+)
 # Each module of the core knows only those on lower steps (ARCHITECTURE.md).
 STAIR = (
     {"error", "limits"},

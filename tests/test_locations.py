@@ -1,84 +1,27 @@
 """Sources to locations: braces, globs, and the hub behind a server that speaks its two endpoints."""
 
-import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from biomedica._locations import Locations, expand, headers_by_prefix
 from biomedica.exceptions import SourceError, SourceNotFoundError
+from hub_server import COMMIT, Hub
 
 pytest.importorskip("huggingface_hub")
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-FILES = ["README.md", "train/000.tar", "train/001.tar", "train/deep/002.tar", "validation/000.tar"]
-
-
-class Hub(ThreadingHTTPServer):
-    """The hub's two endpoints that are needed: what a revision is, and what it holds."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str | None]] = []
-        self.busy = 0
-        self.status = 200
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        hub = self.server
-        assert isinstance(hub, Hub)
-        path = unquote(urlsplit(self.path).path)
-        hub.asked.append((path, self.headers.get("Authorization")))
-        if hub.busy:
-            hub.busy -= 1
-            self.reply(429, {}, {"Retry-After": "1"})
-        elif hub.status != 200:
-            self.reply(hub.status, {"error": "no"}, {})
-        elif path in {"/api/datasets/lab/figures", "/api/datasets/lab/figures/revision/v2"}:
-            self.reply(200, {"_id": "1", "id": "lab/figures", "sha": COMMIT, "private": False, "tags": []}, {})
-        elif path in {f"/api/datasets/lab/figures/tree/{COMMIT}", f"/api/datasets/lab/figures/revision/{COMMIT}"}:
-            siblings = [{"rfilename": name} for name in FILES]
-            info = {"_id": "1", "id": "lab/figures", "sha": COMMIT, "private": False, "tags": [], "siblings": siblings}
-            tree = [{"type": "file", "path": name, "oid": "1", "size": 1} for name in FILES]
-            self.reply(200, tree if "/tree/" in path else info, {})
-        else:
-            self.reply(404, {"error": "no"}, {"X-Error-Code": "RepoNotFound"})
-
-    def reply(self, status: int, body: object, headers: dict[str, str]) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     server = Hub()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
     monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     yield server
-    server.shutdown()
-    server.server_close()
+    server.close()
 
 
 def urls(hub: Hub, *names: str) -> list[str]:

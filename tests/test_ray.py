@@ -56,9 +56,17 @@ def test_parts_made_by_a_cluster_have_the_bytes_of_those_made_here(source: Path,
     assert dataset.stats()["failures"] == 2
     assert seen[-1].packages == seen[-1].total_packages == 26
     assert (seen[-1].failures, seen[-1].pairs) == (2, len(dataset))
+    events = [event for progress in seen for event in progress.events]
+    ended = [event for event in events if isinstance(event, bm.PartEnded)]
+    assert sorted(event.part for event in ended) == list(range(7))
+    assert sum(event.pairs for event in ended) == len(dataset)
+    assert all(event.seconds > 0 for event in ended)
+    for event in ended:
+        assert events.index(bm.PartBegun(part=event.part, packages=event.packages)) < events.index(event)
     again: list[bm.Progress] = []
     bm.extract(source, tmp_path / "ray", part_size=4, engine="ray", progress=again.append)
     assert again[-1].skipped_packages == 26
+    assert not any(progress.events for progress in again)
     assert dataset.verify(deep=True)
 
 

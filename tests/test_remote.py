@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -16,54 +16,11 @@ import pytest
 
 import biomedica as bm
 from biomedica.exceptions import SourceError, SourceNotFoundError
-from loopback import Loopback
+from loopback import FileHandler, FileServer
 from shards import write_shards
 
 COUNT = 4
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-Fault = Callable[[BaseHTTPRequestHandler, int], bool]
-
-
-class FileServer(Loopback):
-    """Serves a directory by range; `fault` may answer first, with the number of the request."""
-
-    def __init__(self, root: Path, port: int = 0) -> None:
-        self.root = root
-        self.fault: Fault = lambda *_: False
-        self.asked: list[tuple[str, str | None]] = []
-        self.ranges: list[str | None] = []
-        super().__init__(FileHandler, port)
-
-
-class FileHandler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        server = self.server
-        assert isinstance(server, FileServer)
-        server.asked.append((self.path, self.headers.get("Authorization")))
-        server.ranges.append(self.headers.get("Range"))
-        if server.fault(self, len(server.asked)):
-            return
-        path = server.root / self.path.lstrip("/").partition("?")[0]
-        if not path.is_file():
-            self.answer(404)
-            return
-        data = path.read_bytes()
-        match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-        if match is None:
-            self.answer(200, data)
-            return
-        start, end = int(match[1]), min(int(match[2]) + 1, len(data))
-        self.answer(206, data[start:end], {"Content-Range": f"bytes {start}-{end - 1}/{len(data)}"})
-
-    def answer(self, status: int, data: bytes = b"", headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {"ETag": '"1"', "Content-Length": str(len(data)), **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")

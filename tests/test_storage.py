@@ -236,3 +236,21 @@ def test_the_command_takes_urls_and_storage_options(
     assert f"{ROOT}: whole" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
         main(["verify", ROOT, "--storage-option", "nothing"])
+
+
+def test_compaction_reads_a_shard_in_few_requests_and_gives_what_it_gives_on_disk(
+    bucket: Bucket, proxy: Proxy, tmp_path: Path
+) -> None:
+    source = packages(tmp_path / "in", 40)
+    for root, options in ((ROOT, bucket.options()), (str(tmp_path / "out"), {})):
+        bm.extract(source, root, part_size=20, storage_options=options)
+    for gone in (3, 9, 22):
+        (source / f"PMC{gone}.tar.gz").unlink()
+    for root, options in ((ROOT, bucket.options()), (str(tmp_path / "out"), {})):
+        bm.extract(source, root, part_size=20, storage_options=options)
+    done = bm.compact(ROOT, min_dropped=0, storage_options=bucket.options(proxy.url))
+    assert done == bm.compact(tmp_path / "out", min_dropped=0)
+    assert done.dropped_articles == 3
+    assert bucket.tree(PREFIX) == {name: data for name, data in tree(tmp_path / "out").items() if name[0] != "."}
+    read = [path for method, path in proxy.seen if method == "GET" and "/shards/" in path]
+    assert len(read) == 2 * done.shards_before, "one to find each shard and one to read it, whatever it holds"

@@ -7,16 +7,22 @@
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
 document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
+`index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles.
+Experts name clusters of images in `annotate`, `label` settles their votes and labels all images, `audit` measures how
+right that is, `select` chooses some of the pairs. `attribution` writes who made each image, `export` and `push` hand
+datasets on. The command `biomedica` has the same words.
 `index` writes the index files that remote shards need, `enrich` asks PubMed for what
-it knows of a dataset's articles, `attribution` writes who made each image. The command `biomedica` has the same words.
+it knows of a dataset's articles, `embed` and `cluster` make features of its images and clusters of these, `attribution` writes who made each image. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
 
 from biomedica.exceptions import (
+    AnswerError,
     ArchiveError,
     BiomedicaError,
     DatasetError,
+    ModelError,
     SourceError,
     SourceNotFoundError,
     TrainingError,
@@ -30,15 +36,23 @@ if TYPE_CHECKING:
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._duplicates import Duplicates, duplicates
     from biomedica._enrich import Enrichment, enrich
-    from biomedica._extract import Progress, extract
+    from biomedica._export import Exported, export
+    from biomedica._extract import PartBegun, PartEnded, Progress, extract
     from biomedica._index import Indexed, index
+    from biomedica._push import Pushed, push
     from biomedica._read import Chunk, Reader, read
     from biomedica._retry import Retried, retry
+    from biomedica._select import Selection, select
     from biomedica._stream import Sample, Stream, stream
     from biomedica._survey import Survey, survey
+    from biomedica.concepts.audit import Audit, Drawn, audit, draw_audit
+    from biomedica.concepts.cluster import Clustering, cluster
+    from biomedica.concepts.embed import Embedding, embed
+    from biomedica.concepts.label import Labelling, label
     from biomedica.dataset import Dataset, Problem, Report, open
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
+    from biomedica.web.annotate import Annotated, annotate
 
     __version__: str
 
@@ -46,23 +60,36 @@ __all__ = [
     "REASONS",
     "STAGES",
     "STATUSES",
+    "Annotated",
+    "AnswerError",
     "ArchiveError",
+    "Audit",
     "BiomedicaError",
     "Chunk",
+    "Clustering",
     "Compacted",
     "Dataset",
     "DatasetError",
     "Duplicates",
+    "Drawn",
+    "Embedding",
     "Enrichment",
+    "Exported",
     "Indexed",
+    "Labelling",
     "Loader",
     "Merged",
+    "ModelError",
+    "PartBegun",
+    "PartEnded",
     "Problem",
     "Progress",
+    "Pushed",
     "Reader",
     "Report",
     "Retried",
     "Sample",
+    "Selection",
     "SourceError",
     "SourceNotFoundError",
     "Stream",
@@ -70,20 +97,29 @@ __all__ = [
     "TrainingError",
     "XmlError",
     "__version__",
+    "annotate",
     "attribution",
+    "audit",
     "build_profile",
+    "cluster",
     "compact",
     "demo",
     "duplicates",
+    "draw_audit",
+    "embed",
     "enrich",
+    "export",
     "extract",
     "index",
+    "label",
     "loader",
     "merge",
     "open",
     "parse_article",
+    "push",
     "read",
     "retry",
+    "select",
     "stream",
     "survey",
     "train",
@@ -93,16 +129,26 @@ __all__ = [
 # A verb's module has a leading underscore: a submodule called `extract` would take the function's place here as soon
 # as anything imports it.
 _HOME = {
+    "Annotated": "web.annotate",
+    "Audit": "concepts.audit",
     "Chunk": "_read",
+    "Clustering": "concepts.cluster",
     "Compacted": "_compact",
     "Dataset": "dataset",
     "Duplicates": "_duplicates",
+    "Drawn": "concepts.audit",
+    "Embedding": "concepts.embed",
     "Enrichment": "_enrich",
+    "Exported": "_export",
     "Indexed": "_index",
+    "Labelling": "concepts.label",
     "Loader": "load.loader",
     "Merged": "train.merge",
+    "PartBegun": "_extract",
+    "PartEnded": "_extract",
     "Problem": "dataset",
     "Progress": "_extract",
+    "Pushed": "_push",
     "Survey": "_survey",
     "REASONS": "_core",
     "Reader": "_read",
@@ -111,21 +157,31 @@ _HOME = {
     "STAGES": "_core",
     "STATUSES": "_core",
     "Sample": "_stream",
+    "Selection": "_select",
     "Stream": "_stream",
+    "annotate": "web.annotate",
     "attribution": "_attribution",
+    "audit": "concepts.audit",
     "build_profile": "_core",
+    "cluster": "concepts.cluster",
     "compact": "_compact",
     "duplicates": "_duplicates",
+    "draw_audit": "concepts.audit",
+    "embed": "concepts.embed",
     "enrich": "_enrich",
+    "export": "_export",
     "extract": "_extract",
     "survey": "_survey",
     "index": "_index",
+    "label": "concepts.label",
     "loader": "load.loader",
     "merge": "train.merge",
     "open": "dataset",
     "parse_article": "_core",
+    "push": "_push",
     "read": "_read",
     "retry": "_retry",
+    "select": "_select",
     "stream": "_stream",
 }
 

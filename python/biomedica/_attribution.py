@@ -1,7 +1,6 @@
 """`attribution`: who made each image, and under which licence, as CC BY and its kin want it told."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,9 +10,11 @@ import pyarrow.parquet as pq
 
 from biomedica._rules import SUBSETS, as_names
 from biomedica._sources import StorageOptions, StrPath
+from biomedica._storage import whole_file
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 from biomedica.exceptions import DatasetError
+from biomedica.selections.ids import Ids, IdSet, read_ids
 
 __all__ = ["NAME", "attribution"]
 
@@ -38,6 +39,7 @@ def attribution(
     output: StrPath,
     *,
     subset: str | Sequence[str] | None = None,
+    selection: Ids | None = None,
     storage_options: StorageOptions | None = None,
 ) -> list[Path]:
     """Write who made each image of a dataset, and under which licence: `OUTPUT/SUBSET/ATTRIBUTION.parquet`.
@@ -56,7 +58,8 @@ def attribution(
         dataset: A dataset, or its directory or URL.
         output: A directory; `DATASET/shards` puts each file beside the shards of its subset.
         subset: Only this subset, or these: `commercial`, `noncommercial`, `other`.
-        storage_options: How the dataset's store is spoken to, as `open` takes it.
+        selection: Only these pairs: what `select` wrote, any other file of ids, or ids.
+        storage_options: How the stores of dataset and selection are spoken to, as `open` takes it.
 
     Returns:
         The files, one a subset.
@@ -75,15 +78,15 @@ def attribution(
         if name not in SUBSETS:
             raise ValueError(f"no subset is called {name!r}; there are {', '.join(SUBSETS)}")
     opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset, storage_options=storage_options)
+    chosen = None if selection is None else IdSet(read_ids(selection, storage_options=storage_options))
+    paths = {name: Path(output) / name / NAME for name in wanted}
     with contextlib.ExitStack() as stack:
-        files: dict[str, _File] = {}
-        for name in wanted:
-            files[name] = _File(Path(output) / name / NAME)
-            stack.callback(files[name].discard)
-        for rows in _rows(opened, wanted):
+        files = {name: stack.enter_context(_rows_file(path)) for name, path in paths.items()}
+        for found in _rows(opened, wanted):
+            rows = found if chosen is None else found.filter(pa.array(chosen.of(found["image_id"])))
             for name, file in files.items():
                 file.add(rows.filter(pc.equal(rows["subset"], name)).drop_columns("subset"))
-        return [file.publish() for file in files.values()]
+    return list(paths.values())
 
 
 def _rows(dataset: Dataset, subsets: Sequence[str]) -> Iterator[pa.Table]:
@@ -132,50 +135,32 @@ def _joined(figures: pa.RecordBatch, articles: pa.Table) -> pa.Table:
     return pa.table({**columns, "subset": figures.column("subset")})
 
 
-class _File:
-    """A file that appears whole."""
+class _Rows:
+    """Rows for a table's file, in groups of about one size."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._temporary = path.with_name(f".{path.name}.tmp")
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
         self._rows: list[pa.Table] = []
         self._waiting = 0
-        with self._told():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(self._temporary, SCHEMA, compression="zstd")
 
     def add(self, rows: pa.Table) -> None:
-        """Append rows, in groups of about one size."""
+        """Append rows."""
         self._rows.append(rows.cast(SCHEMA))
         self._waiting += rows.num_rows
         if self._waiting >= ROWS:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what waits."""
         if self._waiting:
-            with self._told():
-                self._writer.write_table(pa.concat_tables(self._rows), row_group_size=ROWS)
+            self._writer.write_table(pa.concat_tables(self._rows), row_group_size=ROWS)
         self._rows, self._waiting = [], 0
 
-    def publish(self) -> Path:
-        """Put the file in its place."""
-        self._flush()
-        with self._told():
-            self._writer.close()
-            with self._temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            self._temporary.replace(self.path)
-        return self.path
 
-    def discard(self) -> None:
-        """Remove what was not published."""
-        with contextlib.suppress(OSError):
-            self._writer.close()
-        self._temporary.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise DatasetError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+@contextlib.contextmanager
+def _rows_file(path: Path) -> Iterator[_Rows]:
+    """The rows of a file that appears whole when the block ends."""
+    with whole_file(path) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+        rows = _Rows(writer)
+        yield rows
+        rows.flush()

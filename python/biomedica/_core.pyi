@@ -330,7 +330,7 @@ def stream(
     block: int,
     window: int,
     subsets: list[str] | None,
-    selection: list[str] | None,
+    selection: pa.ChunkedArray | None,
     threads: int | None,
     read_ahead: int,
     keep: int,
@@ -363,9 +363,10 @@ def index(
     *,
     force: bool = False,
     threads: int | None = None,
+    storage_options: Sequence[tuple[str, str]] = ...,
     progress: Callable[[int, int], object] | None = None,
 ) -> list[tuple[str, int | None, BiomedicaError | None]]:
-    """Write index files beside local shards; `biomedica.index` documents it.
+    """Write index files beside shards; `biomedica.index` documents it.
 
     `progress` is called about ten times a second and at the end with the numbers of shards that are done and of samples
     found. Of each shard: the index's path, its samples (None when it had an index, or could not be indexed at all), and
@@ -427,15 +428,18 @@ class Run:
     def task(self) -> str | None:
         """The next part that is to be made, as JSON for `write_part`; None at the end."""
 
-    def adopt(self, number: int, inputs: str) -> None:
-        """Take in a part that was made, by what `write_part` gave.
+    def adopt(self, number: int, inputs: str, seconds: float) -> None:
+        """Take in a part that was made in so many seconds, by what `write_part` gave.
 
         Raises:
             DatasetError: It is not there.
         """
 
     def progress(self) -> dict[str, Any]:
-        """How far the run is: the fields of `biomedica.Progress` but the seconds."""
+        """How far the run is: the fields of `biomedica.Progress` but the seconds.
+
+        `events` are those since the last call, each as its name and its fields.
+        """
 
     def finish(self) -> dict[str, Any]:
         """End the dataset once there is no task left; the last progress."""
@@ -580,7 +584,10 @@ class Stream(Iterator[Sample]):
 
     @property
     def stats(self) -> dict[str, Any]:
-        """Counts since it was opened: `samples`, `bytes`, `bad_samples`, `wait_seconds` (in want of a sample)."""
+        """Counts since it was opened: `samples`, `bytes`, `bad_samples`, `wait_seconds` (in want of a sample).
+
+        And `missing_samples`: ids of its selection that were not found in its shards.
+        """
 
     @property
     def problems(self) -> tuple[BiomedicaError, ...]:

@@ -16,11 +16,38 @@ from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 from biomedica.exceptions import DatasetError
 
-__all__ = ["Progress", "extract"]
+__all__ = ["PartBegun", "PartEnded", "Progress", "extract"]
 
 
 Engine: TypeAlias = Literal["local", "ray"]
 """Who makes the parts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartBegun:
+    """A part is being made; by Ray, it was handed to the cluster."""
+
+    part: int
+    packages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartEnded:
+    """A part is whole and in its place. Counts are its own."""
+
+    part: int
+    packages: int
+    articles: int
+    figures: int
+    pairs: int
+    failures: int
+    input_bytes: int
+    output_bytes: int
+    seconds: float
+    """How long making it took, without waiting for a machine of a cluster."""
+
+
+_EVENTS = {"part_begun": PartBegun, "part_ended": PartEnded}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +72,8 @@ class Progress:
     """Size of the dataset."""
     seconds: float
     """Since the call."""
+    events: tuple[PartBegun | PartEnded, ...] = ()
+    """What happened to parts since the last call, in order. Parts that were there already have none."""
 
 
 def extract(
@@ -85,10 +114,11 @@ def extract(
 
     Args:
         sources: A package (`.tar.gz`, `.tar`, `.nxml`, `.xml`, a directory with these), a directory tree, a glob, a
-            list file (`.txt` or `.list`, one path or URL a line), or several of these. PubMed Central's bucket
-            (`s3://pmc-oa-opendata`), or a mirror of it, in a store or on disk: all of its articles. Of a bucket also one
-            inventory (`…/manifest.json`), an article (`s3://bucket/PMC123`, `…/PMC123.2`), or those whose names begin so
-            (`s3://bucket/PMC110*`). Any other prefix of a store is listed for packages.
+            list file (`.txt` or `.list`, on disk or a URL: one path or URL a line, relative to the list), or several of
+            these. PubMed Central's bucket (`s3://pmc-oa-opendata`), or a mirror of it, in a store or on disk: all of its
+            articles. Of a bucket also one inventory (`…/manifest.json`), an article (`s3://bucket/PMC123`,
+            `…/PMC123.2`), or those whose names begin so (`s3://bucket/PMC110*`). Any other prefix of a store is listed
+            for packages.
         output: The dataset's directory, or its URL in a store (`s3://bucket/prefix`, `gs://`, `az://`): new, empty, or a
             dataset made with the same options. One process writes at a time: in a store, an object `.lock` says so,
             and is taken over when its owner has given no sign of life for five minutes.
@@ -146,7 +176,8 @@ def extract(
         callback = progress
 
         def show(state: dict[str, Any]) -> object:
-            return callback(Progress(seconds=time.monotonic() - begin, **state))
+            events = tuple(_EVENTS[name](**fields) for name, fields in state.pop("events"))
+            return callback(Progress(seconds=time.monotonic() - begin, events=events, **state))
 
     if engine not in ("local", "ray"):
         raise ValueError(f"engine is 'local' or 'ray', not {engine!r}")

@@ -8,11 +8,15 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
 
 from biomedica.exceptions import SourceError, SourceNotFoundError
 
-__all__ = ["Hub"]
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+__all__ = ["Hub", "client"]
 
 _URL = re.compile(r"hf://datasets/(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>[^/]+))?(?:/(?P<path>.*))?")
 _MAGIC = re.compile(r"[*?[]")
@@ -23,18 +27,27 @@ PATIENCE = 120.0
 T = TypeVar("T")
 
 
+def client() -> tuple[ModuleType, "HfApi"]:
+    """The hub's package, and its client for the hub at `HF_ENDPOINT`.
+
+    Raises:
+        ModuleNotFoundError: The package is not there.
+    """
+    try:
+        import huggingface_hub
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "the Hugging Face hub needs the package huggingface_hub: pip install 'biomedica[hub]'",
+            name="huggingface_hub",
+        ) from None
+    return huggingface_hub, huggingface_hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
+
+
 class Hub:
     """The hub at `HF_ENDPOINT`; each repository is listed once."""
 
     def __init__(self) -> None:
-        try:
-            import huggingface_hub
-        except ModuleNotFoundError:
-            raise ModuleNotFoundError(
-                "hf:// needs the package huggingface_hub: pip install 'biomedica[hub]'", name="huggingface_hub"
-            ) from None
-        self._hub = huggingface_hub
-        self._api = huggingface_hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
+        self._hub, self._api = client()
         self._commits: dict[tuple[str, str | None], str] = {}
         self._files: dict[tuple[str, str], list[str]] = {}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from biomedica import _core
 from biomedica._locations import expand, tars
-from biomedica._sources import StrPath
+from biomedica._sources import StorageOptions, StrPath, as_config
 from biomedica.exceptions import BiomedicaError
 
 __all__ = ["Indexed", "index"]
@@ -29,18 +29,21 @@ def index(
     *,
     force: bool = False,
     threads: int | None = None,
+    storage_options: StorageOptions | None = None,
     progress: Callable[[int, int, int], object] | None = None,
 ) -> list[Indexed]:
     """Write an index file beside each WebDataset shard, in the format that DALI's `wds2idx` writes (v1.2).
 
-    Only headers are read. An index appears whole or not at all. A shard whose index is not older than itself is left as
-    it is. Streams of local shards do without; remote shards need one to be read at random, by several ranks, or resumed
-    at once, so that shards are indexed before they are uploaded.
+    An index appears whole or not at all. A shard whose index is not older than itself is left as it is. Of shards on disk
+    only headers are read; one in a store (`s3://`, `gs://`, `az://`) is read from front to back, once. Streams of local
+    shards do without; remote shards need an index to be read at random, by several ranks, or resumed at once.
 
     Args:
-        shards: Shards, globs, brace lists, directories with `.tar` files in them at any depth, or several of these.
+        shards: Shards, globs, brace lists, directories or prefixes of a store with `.tar` files in them at any depth, or
+            several of these. Behind `https://` no index can be written: that is what is wrong with each such shard.
         force: Write all indexes anew.
         threads: Threads; as many as there are cores when not given.
+        storage_options: How stores are spoken to; see `biomedica.open`.
         progress: Called about ten times a second, and at the end, with the numbers of shards done, of all shards, and of
             samples found. What it raises ends the work; indexes that are written stay.
 
@@ -48,7 +51,8 @@ def index(
         What came of each shard, in order.
 
     Raises:
-        SourceNotFoundError: A glob matches nothing, or a directory has no shard.
+        SourceNotFoundError: A glob matches nothing, or a directory or prefix has no shard.
+        SourceError: A prefix cannot be listed.
         ValueError: No shard is named.
 
     Example:
@@ -56,7 +60,8 @@ def index(
         >>> bm.index("shards/{000..012}.tar")  # doctest: +SKIP
         [Indexed(shard='shards/000.tar', index='shards/000.idx', samples=10000, problem=None), ...]
     """
-    names = [name for location in expand(shards).locations for name in tars(location)]
+    config = as_config(storage_options)
+    names = [name for location in expand(shards).locations for name in tars(location, config)]
     show: Callable[[int, int], object] | None = None
     if progress is not None:
         callback = progress
@@ -64,5 +69,5 @@ def index(
         def show(done: int, samples: int) -> object:
             return callback(done, len(names), samples)
 
-    rows = _core.index(names, force=force, threads=threads, progress=show)
+    rows = _core.index(names, force=force, threads=threads, storage_options=config, progress=show)
     return [Indexed(name, *row) for name, row in zip(names, rows, strict=True)]

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from biomedica import _core
 from biomedica._sources import StrPath
 from biomedica.exceptions import SourceNotFoundError
 
 __all__ = ["Locations", "expand", "headers_by_prefix", "tars"]
 
 HUB = "hf://"
+LISTED = ("s3://", "gs://", "az://")
+"""Stores that tell what lies below a prefix."""
 
 MAX_BRACES = 1_000_000
 """Paths that one brace list may stand for."""
@@ -60,16 +63,23 @@ def expand(source: StrPath | Sequence[StrPath]) -> Locations:
     return Locations(found, hub.headers(), hub.endpoint)
 
 
-def tars(location: str) -> list[str]:
+def tars(location: str, config: Sequence[tuple[str, str]] | None = None) -> list[str]:
     """The location itself, or all tars in the directory that it is, sorted.
 
+    With the `config` of stores, also all tars below a prefix of one: a URL of `s3`, `gs` or `az` that ends in no `.tar`.
+
     Raises:
-        SourceNotFoundError: The directory has none.
+        SourceNotFoundError: The directory or prefix has none.
     """
-    path = Path(location)
-    if "://" in location or not path.is_dir():
+    if "://" in location:
+        if config is None or not location.startswith(LISTED) or location.endswith(".tar"):
+            return [location]
+        listed = _core.Store(config).list(location)
+        found = sorted(name for name, _ in listed if name.endswith(".tar"))
+    elif Path(location).is_dir():
+        found = sorted(str(shard) for shard in Path(location).rglob("*.tar"))
+    else:
         return [location]
-    found = sorted(str(shard) for shard in path.rglob("*.tar"))
     if not found:
         raise SourceNotFoundError(f"{location}: neither dataset.json nor any .tar file is in this directory")
     return found

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,15 +85,17 @@ def run_parts(
 
 def _write_part(
     task: str, output: str, threads: int, storage_options: list[tuple[str, str]], directory: Path
-) -> tuple[int, str]:
-    """What a worker does, in the directory that paths are relative to."""
+) -> tuple[int, str, float]:
+    """What a worker does, in the directory that paths are relative to, and how many seconds it takes."""
     os.chdir(directory)
-    return _core.write_part(task, output, threads=threads, storage_options=storage_options)
+    begin = time.monotonic()
+    number, inputs = _core.write_part(task, output, threads=threads, storage_options=storage_options)
+    return number, inputs, time.monotonic() - begin
 
 
-def _result(ray: "ModuleType", part: Any) -> tuple[int, str]:  # noqa: ANN401 # Ray says nothing of its types
+def _result(ray: "ModuleType", part: Any) -> tuple[int, str, float]:  # noqa: ANN401 # Ray says nothing of its types
     try:
-        number, inputs = ray.get(part)
+        number, inputs, seconds = ray.get(part)
     except ray.exceptions.RayTaskError as error:
         # What the worker raised, rather than Ray's wrapping of it.
         if isinstance(error.cause, BiomedicaError):
@@ -101,7 +104,7 @@ def _result(ray: "ModuleType", part: Any) -> tuple[int, str]:  # noqa: ANN401 # 
     except ray.exceptions.RayError as error:
         message = f"a part could not be made, though it was tried {RETRIES + 1} times: {error}"
         raise SourceError(message) from error
-    return number, inputs
+    return number, inputs, seconds
 
 
 @contextlib.contextmanager

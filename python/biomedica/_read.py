@@ -30,10 +30,11 @@ def read(
 
     Args:
         sources: A package (`.tar.gz`, `.tar`, `.nxml`, `.xml`, a directory with these), a directory tree, a glob, a
-            list file (`.txt` or `.list`, one path or URL a line), or several of these. PubMed Central's bucket
-            (`s3://pmc-oa-opendata`), or a mirror of it, in a store or on disk: all of its articles. Of a bucket also one
-            inventory (`…/manifest.json`), an article (`s3://bucket/PMC123`, `…/PMC123.2`), or those whose names begin so
-            (`s3://bucket/PMC110*`). Any other prefix of a store is listed for packages.
+            list file (`.txt` or `.list`, on disk or a URL: one path or URL a line, relative to the list), or several of
+            these. PubMed Central's bucket (`s3://pmc-oa-opendata`), or a mirror of it, in a store or on disk: all of its
+            articles. Of a bucket also one inventory (`…/manifest.json`), an article (`s3://bucket/PMC123`,
+            `…/PMC123.2`), or those whose names begin so (`s3://bucket/PMC110*`). Any other prefix of a store is listed
+            for packages.
         threads: Worker threads; as many as there are cores when not given.
         min_size: Smallest width and height, in pixels, of an image that makes a pair (20x20 and less are out in the
             BIOMEDICA paper, arXiv 2501.07171).

@@ -34,8 +34,8 @@ def retry(path: StrPath, *, threads: int | None = None, storage_options: Storage
     `permission_denied`, `disk_full`, `not_found`). Each such part is made again of the packages that its packages table
     names, and takes the place of the old one when it is better: fewer failures, no article and no pair less. When all
     has healed, the dataset has the bytes of one in which nothing failed. Damaged packages, and directories that could
-    not be walked, are for `extract`, which reads what has changed since. Parts of which an update has withdrawn
-    something stay as they are until `compact`.
+    not be walked, are for `extract`, which reads what has changed since. A part of which an update has withdrawn
+    something is made of what lives, as a new one behind the others, all such at once.
 
     Args:
         path: The dataset's directory, or its URL in a store. One process writes at a time.

@@ -8,7 +8,7 @@ sha-256. When that part is another one by now, the file is stale: it counts as m
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -61,6 +61,14 @@ class Sidecar:
             where = self._storage.location(part.path)
             raise DatasetError(f"{where}: cannot be read; verify the dataset: {error}") from error
 
+    def read(self, part: Part, columns: list[str]) -> pa.Table:
+        """Columns of the rows that were written of a part, in the order of `figures`."""
+        path = _file(self.name, part.name)
+        try:
+            return self._storage.table([path]).to_table(columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetError(f"{self._storage.location(path)}: cannot be read; make it again: {error}") from error
+
     def write(self, part: Part, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> None:
         """Write the rows of a part, whole or not at all: arrays as long as its figures, null for those without."""
         rows = self.figures(part, list(KEYS))
@@ -68,7 +76,7 @@ class Sidecar:
             rows = rows.append_column(name, values)
         schema = self.schema.with_metadata({MADE_OF: part.sha256.encode()})
         sink = pa.BufferOutputStream()
-        pq.write_table(rows.cast(self.schema).cast(schema), sink, compression="zstd", row_group_size=ROW_GROUP)
+        pq.write_table(rows.cast(self.schema).cast(schema), sink, row_group_size=ROW_GROUP, **_encoding(self.schema))
         self._storage.write(_file(self.name, part.name), sink.getvalue())
 
 
@@ -91,6 +99,14 @@ def _made_of(storage: "Storage", path: str) -> str:
     except (OSError, pa.ArrowException):
         return ""
     return str(metadata.get(MADE_OF, b"").decode(errors="replace"))
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    """How columns are written. Vectors hardly shrink, and take longest to read: they are written as they are."""
+    vectors = [field.name for field in schema if pa.types.is_fixed_size_list(field.type)]
+    others = [name for name in schema.names if name not in vectors]
+    compression = {**{f"{name}.list.element": "none" for name in vectors}, **dict.fromkeys(others, "zstd")}
+    return {"use_dictionary": others, "write_statistics": others, "compression": compression}
 
 
 def _file(name: str, part: str) -> str:

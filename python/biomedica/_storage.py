@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, NoReturn, Protocol
+from typing import BinaryIO, ClassVar, NoReturn, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +15,7 @@ from biomedica import _core
 from biomedica._sources import StorageOptions, StrPath, as_config
 from biomedica.exceptions import DatasetError, SourceNotFoundError
 
-__all__ = ["Directory", "Prefix", "Storage", "storage", "sync"]
+__all__ = ["Directory", "Prefix", "Storage", "storage", "sync", "whole_file"]
 
 TEMPORARY = ".tmp-"
 
@@ -96,29 +96,15 @@ class Directory:
             return []
 
     def write(self, relative: str, data: bytes | pa.Buffer) -> None:
-        path = self.root / relative
-        temporary = path.with_name(TEMPORARY + path.name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            sync(path.parent)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise DatasetError(f"{path}: cannot be written: {error.strerror or error}") from error
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with whole_file(self.root / relative) as file:
+            file.write(data)
 
     def remove(self, relative: str) -> None:
         (self.root / relative).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def lock(self, folder: str) -> Iterator[None]:
-        (self.root / folder).mkdir(exist_ok=True)
+        (self.root / folder).mkdir(parents=True, exist_ok=True)
         with _core.Lock(str(self.root / folder)):
             # What a killed process left.
             for path in (self.root / folder).rglob(f"{TEMPORARY}*"):
@@ -181,6 +167,30 @@ def _numbered(table: pads.Dataset, numbers: Iterable[int]) -> pads.Dataset:
     return pads.FileSystemDataset.from_paths(
         table.files, schema=schema, format=table.format, filesystem=table.filesystem, partitions=parts
     )
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes its place whole when the block ends, and leaves nothing when that fails.
+
+    Raises:
+        DatasetError: It cannot be written.
+    """
+    temporary = path.with_name(TEMPORARY + path.name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise DatasetError(f"{path}: cannot be written: {error.strerror or error}") from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def sync(path: Path) -> None:

@@ -1,14 +1,19 @@
 """`stream`: samples of shards in a seeded order that resumes at any place."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from biomedica import _core
 from biomedica._core import Sample, Stream
 from biomedica._locations import expand, headers_by_prefix, tars
 from biomedica._sources import StorageOptions, StrPath, as_config
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from biomedica.selections.ids import Ids
 
 __all__ = ["Sample", "Stream", "stream"]
 
@@ -30,7 +35,7 @@ def stream(
     block: int = 16,
     window: int = 64,
     subset: str | Sequence[str] | None = None,
-    selection: StrPath | Iterable[str] | None = None,
+    selection: "Ids | None" = None,
     threads: int | None = None,
     read_ahead: int = 64 << 20,
     keep: int = 1 << 30,
@@ -69,8 +74,11 @@ def stream(
         block: Samples that stay near each other; of remote shards, what one request fetches.
         window: Samples of a lane that are permuted among themselves.
         subset: Of a dataset, only these licence subsets (`commercial`, `noncommercial`, `other`).
-        selection: Only these samples: ids (`image_id`; of other shards, the key without its directories), a Parquet
-            file with a column `image_id`, or a text file with an id a line.
+        selection: Only these samples: what `biomedica.select` gave, or its file; another Parquet file with a column
+            `image_id`, or a text file with an id a line, on disk or in a store; or the ids themselves, as any iterable
+            or as an Arrow array. An id is an `image_id`, of other shards the key without its directories. Where few
+            samples of a shard are selected, only their bytes are read. `stats["missing_samples"]` counts the ids that
+            were found nowhere, those in other subsets among them.
         threads: Threads that read; by default up to 4 for local shards, 32 for remote ones.
         read_ahead: Bytes of samples that may wait to be taken.
         keep: Bytes of remote shards that may be kept because they are needed soon.
@@ -87,8 +95,11 @@ def stream(
         An iterable of `Sample`s. One `iter()` is the rest of an epoch; the next is the next epoch.
 
     Raises:
-        SourceNotFoundError: A shard or dataset is not there, or a remote shard has no index.
-        SourceError: No sample can be read, a table or index is damaged, or too many samples are bad.
+        SourceNotFoundError: A shard, dataset or selection is not there, or a remote shard has no index, which a
+            selection, several ranks and a mixture need.
+        SourceError: No sample can be read, a table or index is damaged, or too many samples are bad; or the
+            selection has none of these samples, as when it was made of another dataset.
+        DatasetError: The selection's file is damaged.
         ValueError: An argument makes no sense.
 
     Example:
@@ -115,7 +126,7 @@ def stream(
         block=block,
         window=window,
         subsets=[subset] if isinstance(subset, str) else None if subset is None else list(subset),
-        selection=None if selection is None else _ids(selection),
+        selection=None if selection is None else _selected(selection, storage_options),
         threads=threads,
         read_ahead=read_ahead,
         keep=keep,
@@ -127,16 +138,11 @@ def stream(
     )
 
 
-def _ids(selection: StrPath | Iterable[str]) -> list[str]:
-    if not isinstance(selection, str | os.PathLike):
-        return [str(key) for key in selection]
-    path = Path(selection)
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
+def _selected(selection: "Ids", storage_options: StorageOptions | None) -> "pa.ChunkedArray":
+    """The ids in Arrow, which costs an import only where there is a selection."""
+    from biomedica.selections.ids import read_ids
 
-        ids: list[str] = pq.read_table(path, columns=["image_id"])["image_id"].to_pylist()
-        return ids
-    return path.read_text(encoding="utf-8").split()
+    return read_ids(selection, storage_options=storage_options)
 
 
 def _shards(location: str) -> list[str]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from biomedica._storage import Storage
 from biomedica.exceptions import DatasetError
 
-__all__ = ["live_rows"]
+__all__ = ["dead_names", "live_rows"]
 
 KEYS = {
     "articles": "article_accession_id",
@@ -25,22 +25,34 @@ KEYS = {
 
 def live_rows(files: Storage, record: Mapping[str, Any], table: str) -> pc.Expression | None:
     """The filter that leaves out the dead rows of a table with a column `part`; None when there are none."""
-    if record.get("tombstones") is None:
-        return None
-    path = record["tombstones"]["path"]
     key = KEYS[table]
-    column = key if key == "article_accession_id" else "package"
+    dead = [
+        (pc.field("part") == part) & pc.field(key).isin(names)
+        for part, names in dead_names(files, record, key if key == "article_accession_id" else "package").items()
+    ]
+    return ~_any(dead) if dead else None
+
+
+def dead_names(files: Storage, record: Mapping[str, Any], column: str) -> dict[int, pa.Array]:
+    """What is dead of each part that has anything dead, by the part's number.
+
+    Args:
+        files: The dataset's files.
+        record: What its `dataset.json` says.
+        column: `article_accession_id` or `package`.
+    """
+    if record.get("tombstones") is None:
+        return {}
+    path = record["tombstones"]["path"]
     try:
         rows = files.table([path]).to_table(columns=["part", column])
     except (OSError, pa.ArrowException) as error:
         where = files.location(path)
         raise DatasetError(f"{where}: the tombstones cannot be read; verify the dataset: {error}") from error
     rows = rows.filter(pc.field(column).is_valid())
-    dead = [
-        (pc.field("part") == part) & pc.field(key).isin(pc.unique(rows.filter(pc.field("part") == part)[column]))
-        for part in pc.unique(rows["part"]).to_pylist()
-    ]
-    return ~_any(dead) if dead else None
+    return {
+        part: pc.unique(rows.filter(pc.field("part") == part)[column]) for part in pc.unique(rows["part"]).to_pylist()
+    }
 
 
 def _any(terms: Sequence[pc.Expression]) -> pc.Expression:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,14 +19,12 @@ import pyarrow.dataset as pads
 from biomedica import _core
 from biomedica._enrichment import joined_tables, result_files
 from biomedica._enrichment import problems as enrichment_problems
+from biomedica._hash import hash_texts
 from biomedica._sidecar import Part, fresh_files
 from biomedica._sources import StorageOptions, StrPath, as_config
 from biomedica._storage import Storage, storage
-from biomedica._tombstones import live_rows
+from biomedica._tombstones import dead_names, live_rows
 from biomedica.exceptions import DatasetError, SourceNotFoundError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["Dataset", "Problem", "Report", "open"]
 
@@ -268,6 +266,11 @@ class Dataset:
         """Where its files lie."""
         return self._storage
 
+    @cached_property
+    def dead_articles(self) -> dict[int, pa.Array]:
+        """Accessions of the articles that a part holds and the dataset has no more, by the part's number."""
+        return dead_names(self._storage, self._record, "article_accession_id")
+
     def reopened(self) -> "Dataset":
         """The dataset as it is now."""
         return Dataset(self.location, self._storage_options)
@@ -345,7 +348,7 @@ class _Places:
             encoded = batch.column("shard").dictionary_encode()
             numbers = [names.setdefault(name, len(names)) for name in encoded.dictionary.to_pylist()]
             shards.append(np.array(numbers, np.uint32)[encoded.indices.to_numpy()])
-            hashes.append(_hash(batch.column("image_id")))
+            hashes.append(hash_texts(batch.column("image_id")))
             offsets.append(batch.column("shard_offset").to_numpy())
             lengths.append(batch.column("shard_length").to_numpy().astype(np.uint32))
         self._names = list(names)
@@ -358,39 +361,10 @@ class _Places:
 
     def find(self, image_id: str) -> Iterator[tuple[str, int, int]]:
         """Shard, offset and length of each image whose id has the hash of `image_id`: mostly one or none."""
-        wanted = _hash(pa.array([image_id], pa.string()))[0]
+        wanted = hash_texts(pa.array([image_id], pa.string()))[0]
         first, end = (int(np.searchsorted(self._hashes, wanted, side)) for side in ("left", "right"))
         for at in range(first, end):
             yield self._names[self._shards[at]], int(self._offsets[at]), int(self._lengths[at])
-
-
-def _hash(texts: pa.StringArray) -> "NDArray[np.uint64]":
-    """A 64-bit hash of each text.
-
-    Multilinear hashing (Lemire and Kaser 2014, doi 10.1093/comjnl/bxt070) over bytes, with weights from SplitMix64: a
-    sum of products, which numpy does for all texts at once.
-    """
-    _, offsets_buffer, data_buffer = texts.buffers()
-    offsets = np.frombuffer(offsets_buffer, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    if len(texts) == 0:
-        return np.empty(0, np.uint64)
-    data = np.frombuffer(data_buffer or b"", np.uint8)[offsets[0] : offsets[-1]].astype(np.uint64)
-    starts = offsets[:-1] - offsets[0]
-    lengths = np.diff(offsets)
-    position = np.arange(len(data)) - np.repeat(starts, lengths)
-    weights = _mix(np.arange(1, int(lengths.max(initial=0)) + 2, dtype=np.uint64))
-    sums = np.zeros(len(data) + 1, np.uint64)
-    np.cumsum((data + np.uint64(1)) * weights[position], out=sums[1:])
-    mixed: NDArray[np.uint64] = _mix(sums[starts + lengths] - sums[starts])
-    return mixed
-
-
-def _mix(values: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
-    values = values * np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 def _value_counts(table: pads.Dataset, column: str) -> dict[str, int]:

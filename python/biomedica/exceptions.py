@@ -8,9 +8,11 @@ What concerns one article never raises while many are read: it becomes a row of 
 """
 
 __all__ = [
+    "AnswerError",
     "ArchiveError",
     "BiomedicaError",
     "DatasetError",
+    "ModelError",
     "SourceError",
     "SourceNotFoundError",
     "TrainingError",
@@ -57,6 +59,14 @@ class XmlError(BiomedicaError):
 
 class DatasetError(BiomedicaError):
     """A dataset cannot be written or opened: full disk, other options than before, or files that do not fit."""
+
+
+class AnswerError(BiomedicaError):
+    """What experts said cannot be taken in: a file of answers, a taxonomy or a sheet is malformed or does not fit."""
+
+
+class ModelError(BiomedicaError):
+    """A model of features or clusters cannot be had, or does not fit: unknown name, missing weights, other features."""
 
 
 class TrainingError(BiomedicaError):

@@ -46,3 +46,26 @@ def test_held_out_shards_are_validated(config: Make, dataset: str, tmp_path: Pat
     assert result.metrics["samples"] == 40
     assert 0 <= result.metrics["image_to_text_recall@10"] <= 1
     assert 0 < result.metrics["zero_shot_samples"] <= 40
+
+
+def test_a_selection_is_trained_and_validated_on(
+    config: Make, dataset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = bm.select(dataset, tmp_path / "chosen.parquet", sample=24)
+    with bm.stream(dataset, selection=chosen) as stream:
+        own = {sample.key for sample in stream}
+    batches = bm.loader(dataset, batch_size=8, selection=chosen)
+    assert len(own) == 24
+    assert len(batches) == 3
+    batches.close()
+    options: dict[str, Any] = {
+        "train_data": (dataset,), "val_data": (dataset,), "model": "biomedica-tiny", "batch_size": 8, "steps": 3,
+    }  # fmt: skip
+    result = bm.train.train(config(**options, selection=str(chosen.path), val_selection=str(chosen.path)))
+    assert result.metrics["samples"] == 24
+    assert "not in the data" not in capsys.readouterr().err
+    (tmp_path / "more.txt").write_text("\n".join([*own, "PMC0_0001"]))
+    bm.train.train(config(name="more", **options, selection=str(tmp_path / "more.txt")))
+    assert "selection: 1 of its samples are not in the data" in capsys.readouterr().err
+    with pytest.raises(bm.SourceNotFoundError, match="no such file"):
+        bm.train.train(config(name="none", **options, selection=str(tmp_path / "none.parquet")))

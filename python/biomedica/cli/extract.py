@@ -177,4 +177,7 @@ def extract(
         return 1
     values, text = summary.of_extraction(directory, stats, progress.last)
     output.result("summary", values, text)
+    if stats["failures"] and not stats["articles"]:
+        output.error(f"nothing could be read: {stats['failures']:,} failures{summary.listed(stats['reasons'])}")
+        return 1
     return 1 if strict and stats["failures"] else 0

@@ -7,7 +7,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from biomedica.cli.options import add_threads
+from biomedica.cli.options import add_storage_options, add_threads
 from biomedica.cli.progress import counted
 
 if TYPE_CHECKING:
@@ -23,9 +23,11 @@ def options(parser: argparse.ArgumentParser) -> None:
         "shards",
         nargs="+",
         metavar="SHARD",
-        help="a .tar, a directory tree of them, a glob, or a brace list such as {000..012}.tar",
+        help="a .tar, a directory tree of them, a glob, a brace list such as {000..012}.tar, or a URL such as "
+        "s3://bucket/shards/",
     )
     add_threads(parser)
+    add_storage_options(parser)
     parser.add_argument("--force", action="store_true", help="write all indexes anew")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when anything is wrong with any shard")
 
@@ -41,7 +43,13 @@ def run(args: argparse.Namespace, output: "Output") -> int:
             values = {"shards": done, "total_shards": total, "samples": samples}
             show(done, total, values, f"{done:,} of {total:,} shards, {samples:,} samples")
 
-        rows = biomedica.index(args.shards, force=args.force, threads=args.threads, progress=progress)
+        rows = biomedica.index(
+            args.shards,
+            force=args.force,
+            threads=args.threads,
+            storage_options=dict(args.storage_options),
+            progress=progress,
+        )
     seconds = time.monotonic() - begin
     problems = [str(row.problem) for row in rows if row.problem is not None]
     written = [row for row in rows if row.samples is not None]

@@ -33,6 +33,17 @@ def seconds(text: str) -> float:
     return number
 
 
+def share(text: str) -> float:
+    """The type of probabilities: a number between 0 and 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return number
+
+
 def add_dataset(parser: argparse.ArgumentParser) -> None:
     """Add the dataset that a verb is about."""
     parser.add_argument("dataset", type=location, metavar="DATASET", help="the directory or URL that extract wrote to")
@@ -41,6 +52,24 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
 def add_subset(parser: argparse.ArgumentParser, text: str) -> None:
     """Add `--subset`, which may be given several times; `text` says what it does."""
     parser.add_argument("--subset", action="append", choices=SUBSETS, help=text)
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add `--selection`."""
+    parser.add_argument(
+        "--selection",
+        type=location,
+        metavar="FILE",
+        help="only these pairs: what select wrote, or any .parquet with a column image_id, or text with an id a line",
+    )
+
+
+def add_taxonomy(parser: argparse.ArgumentParser) -> None:
+    """Add `--taxonomy` and `--proposed`."""
+    parser.add_argument(
+        "--taxonomy", type=location, metavar="FILE", help="JSON of the concepts there are (default: BIOMEDICA's)"
+    )
+    parser.add_argument("--proposed", action="store_true", help="take concepts that are not in the taxonomy too")
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from biomedica.cli.summary import rates
@@ -41,9 +42,17 @@ class Lines:
     def __call__(self, progress: "Progress") -> None:
         """Take the state of the work."""
         self.last = progress
+        if self._output.json:
+            self._tell(progress)
         if progress.seconds >= self._next:
             self._next = progress.seconds + (JSON_SECONDS if self._output.json else TEXT_SECONDS)
             self._show(progress)
+
+    def _tell(self, progress: "Progress") -> None:
+        from biomedica import PartBegun
+
+        for event in progress.events:
+            self._output.note("part_begun" if isinstance(event, PartBegun) else "part_ended", asdict(event), "")
 
     def _show(self, progress: "Progress") -> None:
         self._output.note("progress", values(progress), line(progress))

@@ -59,7 +59,7 @@ class Stream(Protocol[S]):
 
     @property
     def stats(self) -> dict[str, Any]:
-        """Counts; `bad_samples` is looked at."""
+        """Counts; `bad_samples` is looked at, and `missing_samples` where there is a selection."""
 
     @property
     def problems(self) -> Sequence[Exception]:

@@ -11,7 +11,7 @@ stream's: a batch size, a number of threads or of processes is no part of it.
 import time
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -22,15 +22,15 @@ from biomedica.load.ahead import Ahead
 from biomedica.load.batches import Batch, Batches, Made, Stream
 from biomedica.load.captions import KINDS, Captions
 from biomedica.load.device import CudaDevice, HostDevice
-from biomedica.load.pixels import DaliPixels, HostMemory, Pixels, RustPixels, choose_decoder, decoding_threads
+from biomedica.load.pixels import choose_decoder, decoding_threads, open_pixels
 from biomedica.load.tokenize import AnyTokenizer, get_tokenizer
 from biomedica.load.transform import OPENAI_MEAN, OPENAI_STD, Transform
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from biomedica._sources import StrPath
     from biomedica._stream import Shards
+    from biomedica.selections.ids import Ids
 
 __all__ = ["Loader", "loader"]
 
@@ -60,7 +60,7 @@ def loader(
     prefetch: int = 2,
     device: torch.device | str | None = None,
     subset: str | Sequence[str] | None = None,
-    selection: "StrPath | Iterable[str] | None" = None,
+    selection: "Ids | None" = None,
     max_bad_fraction: float = 0.05,
     stream_options: Mapping[str, Any] | None = None,
 ) -> "Loader":
@@ -99,7 +99,7 @@ def loader(
         prefetch: Batches that are kept ready.
         device: Where batches go; the current CUDA device where there is one, else they stay in host memory.
         subset: Of a dataset, only these licence subsets.
-        selection: Only these samples.
+        selection: Only these samples, as `biomedica.stream` takes them: such as what `biomedica.select` gave.
         max_bad_fraction: More bad samples than this share end the run.
         stream_options: Others of `biomedica.stream`: `lanes`, `block`, `window`, `read_ahead`, `keep`.
 
@@ -128,7 +128,7 @@ def loader(
         transform = transform.with_config(preprocess_cfg)
     where = _device(device)
     chosen = choose_decoder(decoder)
-    pixels = _pixels(chosen, transform, batch_size, decoding_threads(threads), prefetch, where)
+    pixels = open_pixels(chosen, transform, batch_size, decoding_threads(threads), prefetch, where)
     tokens = None if tokenizer is None else get_tokenizer(tokenizer, context_length=context_length)
     captions = Captions(caption_choice)
     stream: Stream[Any] = open_stream(
@@ -154,6 +154,7 @@ class Loader:
         self._progress = _Progress(batches.stream.state_dict())
         self._epoch: weakref.ref[_Epoch] | None = None
         self._is_closed = False
+        self._missing = batches.stream.stats.get("missing_samples", 0)
 
     def __len__(self) -> int:
         """Batches of a whole epoch.
@@ -207,10 +208,12 @@ class Loader:
 
         Returns:
             `wait_seconds` in which a batch was wanted and none was ready; `samples`; `bad_samples` that were replaced;
-            `captions` and, of them, `truncated_captions`; `from_caption`, `from_panel` and `from_mention`.
+            `captions` and, of them, `truncated_captions`; `from_caption`, `from_panel` and `from_mention`; and
+            `missing_samples`, those of its selection that no shard has.
         """
         names = ("samples", "bad_samples", "captions", "truncated_captions", *(f"from_{kind}" for kind in KINDS))
-        return {"wait_seconds": self._progress.waited, **{name: self._progress.counts[name] for name in names}}
+        counts = {name: self._progress.counts[name] for name in names}
+        return {"wait_seconds": self._progress.waited, **counts, "missing_samples": self._missing}
 
     @property
     def problems(self) -> tuple[Exception, ...]:
@@ -296,13 +299,3 @@ def _device(device: torch.device | str | None) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     where = torch.device(device)
     return torch.device("cuda", torch.cuda.current_device()) if str(where) == "cuda" else where
-
-
-def _pixels(
-    decoder: str, transform: Transform, batch_size: int, threads: int, prefetch: int, where: torch.device
-) -> Pixels:
-    if decoder != "rust":
-        return DaliPixels(transform, batch_size, threads, where if decoder == "dali" else torch.device("cpu"))
-    # Batches that are ready, the one that is being made, the one in use and the one before it.
-    memory = HostMemory(batch_size, transform.image_size, keep=prefetch + 3, pinned=where.type == "cuda")
-    return RustPixels(transform, threads, memory)

@@ -12,7 +12,16 @@ import torch
 from biomedica import _core
 from biomedica.load.transform import Transform
 
-__all__ = ["DECODERS", "DaliPixels", "HostMemory", "Pixels", "RustPixels", "choose_decoder", "decoding_threads"]
+__all__ = [
+    "DECODERS",
+    "DaliPixels",
+    "HostMemory",
+    "Pixels",
+    "RustPixels",
+    "choose_decoder",
+    "decoding_threads",
+    "open_pixels",
+]
 
 Pages: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
 DECODERS = ("auto", "dali", "dali-cpu", "rust")
@@ -124,6 +133,17 @@ class HostMemory:
     def _give_back(self, memory: "Pages") -> None:
         if len(self._free) < self._keep:
             self._free.append(memory)
+
+
+def open_pixels(
+    decoder: str, transform: Transform, batch_size: int, threads: int, prefetch: int, where: torch.device
+) -> Pixels:
+    """The decoder (`rust`, `dali` or `dali-cpu`) of batches that go to a device, `prefetch` of them kept ready."""
+    if decoder != "rust":
+        return DaliPixels(transform, batch_size, threads, where if decoder == "dali" else torch.device("cpu"))
+    # Batches that are ready, the one that is being made, the one in use and the one before it.
+    memory = HostMemory(batch_size, transform.image_size, keep=prefetch + 3, pinned=where.type == "cuda")
+    return RustPixels(transform, threads, memory)
 
 
 def choose_decoder(name: str) -> str:

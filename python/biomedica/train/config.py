@@ -58,8 +58,8 @@ class Config:
     # Data
     train_data: tuple[str, ...] = _option((), "dataset, shards, URLs or brace lists; `synthetic` makes data up")
     val_data: tuple[str, ...] = _option((), "held-out shards for recall and zero-shot accuracy")
-    selection: str | None = _option(None, "file of the keys of the samples to train on")
-    val_selection: str | None = _option(None, "file of the keys of the samples to validate on")
+    selection: str | None = _option(None, "what to train on: a file that `select` wrote, or one of keys")
+    val_selection: str | None = _option(None, "the same, of what to validate on")
     train_num_samples: int = _option(4096, "samples an epoch of synthetic data")
     caption_choice: str | None = _option(None, "probabilities of texts, as caption=0.8,panel=0.1,mention=0.1")
     decoder: Literal["auto", "dali", "dali-cpu", "rust"] = _option("auto", "who decodes images")

@@ -59,7 +59,7 @@ class Loader(Protocol):
 
     @property
     def stats(self) -> dict[str, float]:
-        """Counts so far: `captions`, `truncated_captions`, `bad_samples`."""
+        """Counts so far: `captions`, `truncated_captions`, `bad_samples`; and `missing_samples` of a selection."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,10 @@ def _run(  # noqa: C901, PLR0912, PLR0915 - setting up and the loop, in the orde
         f" steps {step:,} to {total:,} in {directory}",
         total_batch=batch, parameters=sum(p.numel() for p in parameters), device=device.name, step=step, total=total,
     )  # fmt: skip
+
+    missing = int(loader.stats.get("missing_samples", 0))
+    if missing:
+        log.note("selection", f"selection: {missing:,} of its samples are not in the data", missing_samples=missing)
 
     # ---- the loop -------------------------------------------------------------------------------------------------
     model.train()

@@ -8,7 +8,7 @@ import difflib
 import logging
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,16 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError("training needs open_clip: pip install 'biomedica[train]'", name=error.name) from error
 
-__all__ = ["BUILT_IN", "create", "create_loss", "image_size", "load_weights", "tokenizer_name"]
+__all__ = [
+    "BUILT_IN",
+    "architecture",
+    "create",
+    "create_loss",
+    "image_size",
+    "load_weights",
+    "open_model",
+    "tokenizer_name",
+]
 
 BUILT_IN = Path(__file__).with_name("models")
 open_clip.add_model_config(BUILT_IN)
@@ -48,7 +57,7 @@ def create(config: "Config", world: "World") -> torch.nn.Module:
     pretrained = None if config.pretrained and config.pretrained.startswith(_REMOTE) else config.pretrained
     torch.manual_seed(config.seed)  # the same weights in each process
     with world.main_first():
-        model = _create(name, pretrained, options)
+        model = open_model(name, pretrained, options)
     if config.lock_image:
         model.lock_image_tower(unlocked_groups=config.lock_image_unlocked_groups)
     if config.lock_text:
@@ -103,10 +112,17 @@ def load_weights(path: "str | os.PathLike[str]") -> dict[str, torch.Tensor]:
 
 
 def _architecture(config: "Config") -> str:
-    """The name open_clip has for the model; a JSON file is made known to it first."""
     if config.pretrained and config.pretrained.startswith(_REMOTE):
         return config.pretrained
-    name = config.model
+    return architecture(config.model)
+
+
+def architecture(name: str) -> str:
+    """The name open_clip has for a model; a JSON file is made known to it first.
+
+    Raises:
+        TrainingError: There is no such model.
+    """
     if name.startswith(_REMOTE):
         return name
     if name.endswith(".json"):
@@ -122,7 +138,18 @@ def _architecture(config: "Config") -> str:
     return name
 
 
-def _create(name: str, pretrained: str | None, options: dict[str, Any]) -> Any:
+def open_model(name: str, pretrained: str | None, options: Mapping[str, Any], option: str = "--init") -> Any:
+    """The model of an architecture, with weights of a tag, a file, or at random.
+
+    Args:
+        name: As `architecture` gives it.
+        pretrained: One of open_clip's tags, a file of weights, or the directory of a checkpoint.
+        options: Others of `open_clip.create_model`.
+        option: The one that takes a file of weights, for messages.
+
+    Raises:
+        TrainingError: The weights cannot be had or do not fit.
+    """
     if pretrained is not None and not open_clip.pretrained.is_pretrained_cfg(name, pretrained):
         if not Path(pretrained).exists():
             tags = ", ".join(open_clip.pretrained.list_pretrained_tags_by_model(name)) or "none"
@@ -135,12 +162,12 @@ def _create(name: str, pretrained: str | None, options: dict[str, Any]) -> Any:
             warnings.simplefilter("ignore", UserWarning)
             return open_clip.create_model(name, pretrained=pretrained, **options)
     except Exception as error:  # hub, network, disk and weights of another shape: each has its own
-        raise TrainingError(_why(name, pretrained, error)) from error
+        raise TrainingError(_why(name, pretrained, option, error)) from error
     finally:
         logging.root.manager.disable = quiet
 
 
-def _why(name: str, pretrained: str | None, error: Exception) -> str:
+def _why(name: str, pretrained: str | None, option: str, error: Exception) -> str:
     """What could not be had, and what to do about it."""
     if pretrained is not None and Path(pretrained).is_file():
         return f"{pretrained}: does not fit model {name}: {_first_line(error)}"
@@ -154,7 +181,7 @@ def _why(name: str, pretrained: str | None, error: Exception) -> str:
     place = where if "://" in where else f"https://huggingface.co/{where}"
     return (
         f"weights of {name} cannot be fetched from {place} ({_first_line(error)}); fetch open_clip_model.safetensors from"
-        " there on a machine that is online, then pass --init FILE, or point HF_HOME to a cache that holds it"
+        f" there on a machine that is online, then pass {option} FILE, or point HF_HOME to a cache that holds it"
     )
 
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use biomedica::dataset::{self, Options, Progress, Root, Summary};
+use biomedica::dataset::{self, Counts, Options, PartEvent, Progress, Root, Summary};
 use biomedica::limits::Limits;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -49,17 +49,23 @@ pub fn extract(
         let state = latest.lock().unwrap_or_else(PoisonError::into_inner).take();
         state.map_or(Ok(()), |state| show(py, &state))
     };
-    let summary = interrupt::run_with(py, &stores.stop, each, |stop| {
+    let mut summary = interrupt::run_with(py, &stores.stop, each, |stop| {
         let mut noted = Instant::now();
         let mut note = |state: &Progress| {
-            if noted.elapsed() >= PATIENCE {
+            if noted.elapsed() >= PATIENCE || !state.events.is_empty() {
                 noted = Instant::now();
-                *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(state.clone());
+                let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+                let before = latest.take().map(|before| before.events).unwrap_or_default();
+                let events = before.into_iter().chain(state.events.iter().cloned()).collect();
+                *latest = Some(Progress { events, ..state.clone() });
             }
             if stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         dataset::extract(&sources, &root, &options, &selection, &mut note)
     })?;
+    if let Some(untold) = latest.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        summary.events.splice(0..0, untold.events);
+    }
     show(py, &last(summary))
 }
 
@@ -84,13 +90,23 @@ pub fn last(summary: Summary) -> Progress {
         counts: summary.counts,
         output_bytes: summary.output_bytes,
         skipped_packages: summary.skipped_packages,
+        events: summary.events,
     }
 }
 
 /// How far a run is, for Python.
 pub fn dictionary<'py>(py: Python<'py>, state: &Progress) -> PyResult<Bound<'py, PyDict>> {
     let all = PyDict::new(py);
-    let counts = &state.counts;
+    fill(&all, &state.counts)?;
+    all.set_item("output_bytes", state.output_bytes)?;
+    all.set_item("skipped_packages", state.skipped_packages)?;
+    all.set_item("total_packages", state.total_packages)?;
+    let events: Vec<_> = state.events.iter().map(|event| told(py, event)).collect::<PyResult<_>>()?;
+    all.set_item("events", events)?;
+    Ok(all)
+}
+
+fn fill(all: &Bound<'_, PyDict>, counts: &Counts) -> PyResult<()> {
     for (name, count) in [
         ("packages", counts.packages),
         ("articles", counts.articles),
@@ -98,11 +114,27 @@ pub fn dictionary<'py>(py: Python<'py>, state: &Progress) -> PyResult<Bound<'py,
         ("pairs", counts.pairs),
         ("failures", counts.failures),
         ("input_bytes", counts.input_bytes),
-        ("output_bytes", state.output_bytes),
-        ("skipped_packages", state.skipped_packages),
     ] {
         all.set_item(name, count)?;
     }
-    all.set_item("total_packages", state.total_packages)?;
-    Ok(all)
+    Ok(())
+}
+
+/// The name of an event, and what is to be said of it.
+fn told<'py>(py: Python<'py>, event: &PartEvent) -> PyResult<(&'static str, Bound<'py, PyDict>)> {
+    let all = PyDict::new(py);
+    match event {
+        PartEvent::Begun { number, packages } => {
+            all.set_item("part", number)?;
+            all.set_item("packages", packages)?;
+            Ok(("part_begun", all))
+        }
+        PartEvent::Ended { number, counts, num_bytes, seconds } => {
+            all.set_item("part", number)?;
+            fill(&all, counts)?;
+            all.set_item("output_bytes", num_bytes)?;
+            all.set_item("seconds", seconds.as_secs_f64())?;
+            Ok(("part_ended", all))
+        }
+    }
 }

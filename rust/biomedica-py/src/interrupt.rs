@@ -14,18 +14,10 @@ use crate::error::CoreError;
 /// How long to wait before looking for Ctrl-C, and between two showings of progress.
 pub const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Runs `work` without the GIL on a thread of its own; it is to end soon when what it gets to ask says true.
+/// Runs `work` without the GIL on a thread of its own; it is to end soon when what it gets to ask says true, which is what
+/// `stop` is set to for those who can only look at a flag.
 ///
 /// Meanwhile `each` is called about ten times a second on this thread, with the GIL; what it raises ends the work too.
-pub fn run<T: Send>(
-    py: Python<'_>,
-    each: impl FnMut(Python<'_>) -> PyResult<()> + Send,
-    work: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> Result<T> + Send,
-) -> PyResult<T> {
-    run_with(py, &AtomicBool::new(false), each, work)
-}
-
-/// The same with a flag that is set when the work is to end, for those who can only look at a flag.
 pub fn run_with<T: Send>(
     py: Python<'_>,
     stop: &AtomicBool,

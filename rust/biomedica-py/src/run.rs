@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use biomedica::dataset::{self, Missing, PartRecord, Root, Task, Walked, Writer};
 use biomedica::error::Result;
@@ -75,13 +76,15 @@ impl Run {
     fn task(&self, py: Python<'_>) -> PyResult<Option<String>> {
         self.with(py, |inner| {
             let Some(part) = inner.plan.next().transpose()? else { return Ok(None) };
+            inner.writer.begin(&part);
             Task::new(inner.writer.place(), part).to_json().map(Some)
         })
     }
 
     /// Takes in a part that was made.
-    fn adopt(&self, py: Python<'_>, number: u32, inputs: &str) -> PyResult<()> {
-        self.with(py, |inner| inner.writer.adopt(number, inputs))
+    fn adopt(&self, py: Python<'_>, number: u32, inputs: &str, seconds: f64) -> PyResult<()> {
+        let seconds = Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.with(py, |inner| inner.writer.adopt(number, inputs, seconds))
     }
 
     /// How far the run is.

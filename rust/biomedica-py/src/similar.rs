@@ -1,6 +1,6 @@
 //! Hashes, groups and descriptors of images; see the stub.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use biomedica::error::Error;
 use biomedica::pipeline;
@@ -87,7 +87,9 @@ pub fn group_hashes(
         Some(progress) => progress.call1(py, (done.load(Ordering::Relaxed),)).map(drop),
         None => Ok(()),
     };
-    let groups = interrupt::run(py, tell, |stop| similar::group(hashes, sizes, threshold, threads, &done, stop))?;
+    let never = AtomicBool::new(false);
+    let work = |stop: &(dyn Fn() -> bool + Sync)| similar::group(hashes, sizes, threshold, threads, &done, stop);
+    let groups = interrupt::run_with(py, &never, tell, work)?;
     written(&representatives).copy_from_slice(&groups.representatives);
     written(&distances).copy_from_slice(&groups.distances);
     Ok(())

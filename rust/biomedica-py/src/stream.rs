@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
 use biomedica::pipeline;
 use biomedica::stream::{
     self as core, Catalog, Cursor, Deal, Next, Opening, Options, Recipe, Remainder, Selection, State,
@@ -12,6 +14,7 @@ use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyString, PyTuple};
+use pyo3_arrow::PyChunkedArray;
 use pyo3_arrow::buffer::PyArrowBuffer;
 
 use crate::error::CoreError;
@@ -123,6 +126,8 @@ impl Sample {
 #[pyclass(frozen, module = "biomedica._core")]
 pub struct Stream {
     inner: Mutex<Option<core::Stream>>,
+    /// Samples of its selection that no shard has.
+    missing: u64,
 }
 
 /// Open a stream; see the stub.
@@ -146,7 +151,7 @@ pub fn stream(
     block: u32,
     window: u32,
     subsets: Option<Vec<String>>,
-    selection: Option<Vec<String>>,
+    selection: Option<PyChunkedArray>,
     threads: Option<usize>,
     read_ahead: u64,
     keep: u64,
@@ -176,7 +181,7 @@ pub fn stream(
         remote,
     };
     options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
-    let selection = selection.map(Selection::new);
+    let selection = selection.map(|ids| selected(&ids)).transpose()?;
     let inner = interrupt::run_with(
         py,
         &options.store.stop,
@@ -197,7 +202,16 @@ pub fn stream(
             core::Stream::new(opened, options.clone())
         },
     )?;
-    Ok(Stream { inner: Mutex::new(Some(inner)) })
+    let missing = selection.map_or(0, |selection| selection.missing());
+    Ok(Stream { inner: Mutex::new(Some(inner)), missing })
+}
+
+/// The ids of a selection, which stay where they are.
+fn selected(ids: &PyChunkedArray) -> PyResult<Selection> {
+    let text = |chunk: &ArrayRef| chunk.as_string_opt::<i32>().cloned();
+    let arrays = ids.chunks().iter().map(text).collect::<Option<Vec<_>>>();
+    let arrays = arrays.ok_or_else(|| PyTypeError::new_err("a selection is ids: an Arrow array of strings"))?;
+    Ok(Selection::new(arrays).map_err(CoreError::from)?)
 }
 
 fn closed() -> PyErr {
@@ -350,6 +364,7 @@ impl Stream {
         dict.set_item("samples", stats.samples)?;
         dict.set_item("bytes", stats.bytes)?;
         dict.set_item("bad_samples", stats.bad_samples)?;
+        dict.set_item("missing_samples", self.missing)?;
         dict.set_item("wait_seconds", stats.waited.as_secs_f64())?;
         Ok(dict)
     }

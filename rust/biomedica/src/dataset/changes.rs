@@ -11,7 +11,7 @@ use super::plan::Walked;
 use super::root::Root;
 use super::rows::rows;
 use super::tombstone::Tombstones;
-use crate::error::Result;
+use crate::error::{Result, Stage};
 use crate::package::Package;
 use crate::tables::Gone;
 
@@ -76,6 +76,10 @@ impl Known {
             Ok(package) => hashes(&package.source(), Some(&package.fingerprint())),
             Err(error) => {
                 self.is_partial();
+                // A list that broke off ends the run, also where it was a failure before.
+                if error.stage() == Stage::Fetch {
+                    return true;
+                }
                 hashes(error.source().unwrap_or_default(), None)
             }
         };

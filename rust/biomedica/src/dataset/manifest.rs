@@ -219,6 +219,11 @@ impl FileRecord {
 }
 
 impl PartRecord {
+    /// Bytes of its files.
+    pub(super) fn num_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.num_bytes).sum()
+    }
+
     /// Its name in `parts/`, and the stem of its tables.
     pub fn stem(number: u32) -> String {
         format!("{number:06}")
@@ -241,7 +246,7 @@ impl PartRecord {
             pairs,
             failures,
             shards: self.files.iter().filter(|f| f.path.starts_with("shards/")).count() as u64,
-            num_bytes: self.files.iter().map(|f| f.num_bytes).sum(),
+            num_bytes: self.num_bytes(),
             dropped: None,
         }
     }

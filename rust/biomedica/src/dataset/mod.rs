@@ -42,7 +42,7 @@ pub use root::Root;
 pub use task::{Task, write_part};
 pub(crate) use tombstone::Tombstones;
 pub use verify::{Problem, Report, verify};
-pub use write::{Item, Missing, Progress, Summary, Writer, extract};
+pub use write::{Item, Missing, PartEvent, Progress, Summary, Writer, extract};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]

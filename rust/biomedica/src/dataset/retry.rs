@@ -1,10 +1,10 @@
 //! Parts in which something failed that may go well another time, made anew of what their own tables say.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::manifest::{Counts, DATASET, DatasetRecord, PartRecord};
 use super::options::Options;
@@ -14,9 +14,13 @@ use super::root::Root;
 use super::rows::rows;
 use super::store::Store;
 use super::task::read_part;
+use super::tombstone::Tombstones;
 use crate::article::Failure;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::package::{Kind, Package, VersionReason};
+
+/// Of a part of which nothing is dead.
+static NOTHING: LazyLock<HashSet<String>> = LazyLock::new(HashSet::new);
 
 /// What [`retry`] found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +43,8 @@ pub struct Retried {
 
 /// Reads the packages again of those parts of the dataset at `root` in which something failed that may go well another
 /// time ([`Error::may_heal`]), and publishes the parts that became better in the place of the old ones: never fewer
-/// articles or pairs, and fewer failures. Parts of which something is dead stay as they are.
+/// articles or pairs, and fewer failures. A part of which something is dead is made of what lives, as one behind the others:
+/// such are put in the places of the old ones all at once.
 ///
 /// Fails when the dataset is not complete or not whole, or when another process writes there. `progress` can stop the
 /// work; the parts that are published stay.
@@ -57,34 +62,58 @@ pub fn retry(
     if !store.is_complete() {
         return refuse(Reason::Mismatch, "the dataset is not finished or has lost a file; run the same extract first");
     }
+    store.mend(&record)?;
+    let dead = store.tombstones().map_or_else(HashMap::new, |tombstones| dead(tombstones, &record));
+    let dead_of = |number: u32| dead.get(&number).unwrap_or(&NOTHING);
     let mut done = Retried::default();
     let mut wanted = Vec::new();
     for number in store.failed() {
-        let count = passing(&failures(store.place(), number)?);
-        if count > 0 {
-            wanted.push(number);
-            done.failures_before += count;
+        let old = failures(store.place(), number, dead_of(number))?;
+        if passing(&old) > 0 {
+            done.failures_before += passing(&old);
+            wanted.push((number, old));
         }
     }
     done.total_parts = wanted.len() as u64;
     done.failures = done.failures_before;
-    for number in wanted {
-        let before = store.counts_of(number).cloned().unwrap_or_default();
-        let old = failures(store.place(), number)?;
-        let plan = Arc::new(plan(store.place(), number, &old)?);
+    let mut next = record.parts.last().map_or(0, |entry| entry.number + 1);
+    let (mut made, mut replaced) = (Vec::new(), BTreeSet::new());
+    for (number, old) in wanted {
+        let mut before = store.counts_of(number).cloned().unwrap_or_default();
+        let dropped = store.dropped_of(number).cloned();
+        if let Some(dropped) = &dropped {
+            before.subtract(dropped);
+        }
+        let new = if dropped.is_some() { next } else { number };
+        let plan = Arc::new(plan(store.place(), number, new, &old, dead_of(number))?);
         let part = read_part(store.place(), plan, &mut |_| progress(&done))?;
         if is_better(part.counts(), &before) {
             let record = part.publish()?;
             done.renewed_parts += 1;
             done.articles += record.counts.articles - before.articles;
             done.pairs += record.counts.pairs - before.pairs;
-            store.renew(record)?;
             done.failures -= passing(&old);
-            done.failures += passing(&failures(store.place(), number)?);
+            done.failures += passing(&failures(store.place(), new, &NOTHING)?);
+            if dropped.is_some() {
+                next += 1;
+                made.push(record);
+                replaced.insert(number);
+            } else {
+                store.renew(record)?;
+            }
         }
         done.parts += 1;
     }
+    if !made.is_empty() {
+        store.replace(made, &replaced)?;
+    }
     Ok(done)
+}
+
+/// The dead packages of each part.
+fn dead(tombstones: &Tombstones, record: &DatasetRecord) -> HashMap<u32, HashSet<String>> {
+    let of = |number| tombstones.packages(number).into_iter().map(str::to_owned).collect();
+    record.parts.iter().map(|entry| (entry.number, of(entry.number))).collect()
 }
 
 /// A package that went away since must not take its articles with it.
@@ -97,15 +126,15 @@ fn passing(failures: &[Failure]) -> u64 {
     failures.iter().filter(|failure| failure.error.may_heal()).count() as u64
 }
 
-/// What a part was made of.
-fn plan(place: &Place, number: u32, failures: &[Failure]) -> Result<PartPlan> {
+/// What a part was made of and still lives, as the part `new`.
+fn plan(place: &Place, number: u32, new: u32, failures: &[Failure], dead: &HashSet<String>) -> Result<PartPlan> {
     let mut packages = Vec::new();
     let mut places = HashSet::new();
     for batch in rows(place.root(), &path("packages", number), &[])? {
         let batch = batch?;
         let (names, fingerprints) = (batch.texts("package")?, batch.texts("fingerprint")?);
         let (sizes, kinds, reasons) = (batch.longs("num_bytes")?, batch.texts("kind")?, batch.texts("version_reason")?);
-        for row in 0..batch.len() {
+        for row in (0..batch.len()).filter(|&row| names.get(row).is_none_or(|name| !dead.contains(name))) {
             let (name, Some(fingerprint)) = (names.get(row), fingerprints.get(row)) else {
                 // The walk failed here.
                 places.insert(names.get(row).map(str::to_owned));
@@ -123,17 +152,18 @@ fn plan(place: &Place, number: u32, failures: &[Failure]) -> Result<PartPlan> {
         }
     }
     let of_walk = |failure: &&Failure| places.contains(&failure.error.source().map(str::to_owned));
-    Ok(PartPlan::new(number, packages, failures.iter().filter(of_walk).cloned().collect()))
+    Ok(PartPlan::new(new, packages, failures.iter().filter(of_walk).cloned().collect()))
 }
 
-fn failures(place: &Place, number: u32) -> Result<Vec<Failure>> {
+/// The failures of a part that are not of dead packages.
+fn failures(place: &Place, number: u32, dead: &HashSet<String>) -> Result<Vec<Failure>> {
     let mut failures = Vec::new();
     for batch in rows(place.root(), &path("failures", number), &[])? {
         let batch = batch?;
         let (sources, accessions) = (batch.texts("source")?, batch.texts("article_accession_id")?);
         let (members, details) = (batch.texts("member")?, batch.texts("detail")?);
         let (stages, reasons) = (batch.texts("stage")?, batch.texts("reason")?);
-        for row in 0..batch.len() {
+        for row in (0..batch.len()).filter(|&row| sources.get(row).is_none_or(|source| !dead.contains(source))) {
             let stage = stages.get(row).and_then(Stage::of_word);
             let reason = reasons.get(row).and_then(Reason::of_word);
             let (stage, reason) =

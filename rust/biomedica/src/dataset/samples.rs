@@ -17,12 +17,43 @@ use crate::tables::Pointer;
 /// Shards that are open at a time: one of each subset and format, and some to spare.
 const MAX_OPEN: usize = 32;
 
+/// So much of a shard is read at once, in one request when it lies in a store.
+const WINDOW: u64 = 4 << 20;
+
 /// The samples of one part.
 pub(super) struct Samples<'a> {
     root: &'a Root,
     /// Where the samples of each shard begin, in order, and its end mark.
     starts: HashMap<String, Vec<u64>>,
-    open: HashMap<String, Object>,
+    open: HashMap<String, Open>,
+}
+
+/// A shard that is being read, and what was read of it last.
+struct Open {
+    object: Object,
+    start: u64,
+    window: Bytes,
+}
+
+impl Open {
+    /// The bytes of a sample, read together with those behind it, whole ones, up to a window; `starts` are those of all.
+    fn read(&mut self, sample: Range<u64>, starts: &[u64]) -> Result<Bytes> {
+        if let Some(bytes) = self.within(&sample) {
+            return Ok(bytes);
+        }
+        let fitting = starts.partition_point(|&start| start <= sample.start + WINDOW);
+        let end = starts.get(..fitting).and_then(<[u64]>::last).copied().unwrap_or(0).max(sample.end);
+        self.window = self.object.read(sample.start..end)?;
+        self.start = sample.start;
+        let short = || Error::new(Stage::Open, Reason::Truncated, "the shard ends within a sample; verify the dataset");
+        self.within(&sample).ok_or_else(short)
+    }
+
+    fn within(&self, sample: &Range<u64>) -> Option<Bytes> {
+        let at = |place: u64| usize::try_from(place.checked_sub(self.start)?).ok();
+        let range = at(sample.start)?..at(sample.end)?;
+        (range.end <= self.window.len()).then(|| self.window.slice(range))
+    }
 }
 
 /// The bytes of one sample.
@@ -79,11 +110,12 @@ impl<'a> Samples<'a> {
         if self.open.len() >= MAX_OPEN {
             self.open.clear();
         }
-        let object = match self.open.get(shard) {
-            Some(object) => object,
-            None => self.open.entry(shard.to_owned()).or_insert(self.root.object(shard)?),
-        };
-        let bytes = object.read(start..end)?;
+        if !self.open.contains_key(shard) {
+            let open = Open { object: self.root.object(shard)?, start: 0, window: Bytes::new() };
+            self.open.insert(shard.to_owned(), open);
+        }
+        let open = self.open.get_mut(shard).ok_or_else(|| wrong("the shard is not open"))?;
+        let bytes = open.read(start..end, starts)?;
         let mut at = 0;
         let mut next =
             |name: &str| member(&bytes, &mut at, name).ok_or_else(|| wrong("not the sample that is recorded"));

@@ -70,9 +70,10 @@ impl Store {
         &self.place
     }
 
-    /// The parts in which something failed and nothing is dead.
+    /// The parts in which something failed that is not dead.
     pub(super) fn failed(&self) -> Vec<u32> {
-        let is_failed = |done: &Done| done.counts.failures > 0 && done.entry.dropped.is_none();
+        let dead = |done: &Done| done.entry.dropped.as_ref().map_or(0, |dropped| dropped.failures);
+        let is_failed = |done: &Done| done.counts.failures > dead(done);
         self.parts.iter().filter(|(_, done)| is_failed(done)).map(|(number, _)| *number).collect()
     }
 
@@ -168,13 +169,40 @@ impl Store {
         self.update.as_ref().map(Update::tombstones)
     }
 
+    /// What is dead in a part.
+    pub(super) fn dropped_of(&self, part: u32) -> Option<&Counts> {
+        self.parts.get(&part).and_then(|done| done.entry.dropped.as_ref())
+    }
+
     /// Takes in a part of a complete dataset that was made anew in its own place.
     pub(super) fn renew(&mut self, record: PartRecord) -> Result<()> {
         self.forget(record.number);
         self.parts.insert(record.number, Done::new(record));
         self.count();
+        self.write_record(&self.same_generation())
+    }
+
+    /// Leaves out what a killed run left beside a complete dataset, and has the record say what its parts are, which it
+    /// does not when a retry was ended between the two.
+    pub(super) fn mend(&mut self, before: &DatasetRecord) -> Result<()> {
+        let Some(update) = &self.update else { return Ok(()) };
+        // Parts behind the dataset's are those of an update that is to go on; what else is there was replaced.
+        let behind = self.parts.iter().filter(|(number, _)| **number >= update.first());
+        let behind: Vec<PartEntry> = behind.map(|(_, done)| done.entry.clone()).collect();
+        self.parts.retain(|&number, _| update.has(number));
+        self.count();
+        let record = self.same_generation();
+        if (&record.parts, &record.counts) != (&before.parts, &before.counts) {
+            self.write_record(&record)?;
+        }
+        let parts = [record.parts.clone(), behind].concat();
+        self.place.retain(&DatasetRecord { parts, ..record })
+    }
+
+    /// The record of the dataset with other parts in the places of the old ones.
+    fn same_generation(&self) -> DatasetRecord {
         let (generation, tombstones) = self.update.as_ref().map_or((0, None), |u| (u.generation(), u.file()));
-        self.write_record(&DatasetRecord { generation, tombstones, ..self.to_record() })
+        DatasetRecord { generation, tombstones, ..self.to_record() }
     }
 
     /// Puts parts in the place of others, all at once.

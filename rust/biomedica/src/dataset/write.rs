@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::changes::Changes;
-use super::manifest::Counts;
+use super::manifest::{Counts, PartRecord};
 use super::options::Options;
 use super::part::Part;
 use super::place::Place;
@@ -22,6 +22,29 @@ use crate::source::{self, Selection};
 /// While nothing comes from the pipeline, the caller is asked this often whether to go on.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
+/// What happened to a part in this run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PartEvent {
+    /// It is being made, here, or was handed out to be made elsewhere.
+    Begun {
+        /// Its number.
+        number: u32,
+        /// Its packages.
+        packages: u64,
+    },
+    /// It is whole, and in its place.
+    Ended {
+        /// Its number.
+        number: u32,
+        /// What is in it.
+        counts: Counts,
+        /// Bytes of its files.
+        num_bytes: u64,
+        /// How long making it took.
+        seconds: Duration,
+    },
+}
+
 /// How far a run is. Counts are of the whole dataset, parts of earlier runs included.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
@@ -33,6 +56,8 @@ pub struct Progress {
     pub total_packages: Option<u64>,
     /// Packages that earlier runs finished.
     pub skipped_packages: u64,
+    /// What happened since the last time that this was asked.
+    pub events: Vec<PartEvent>,
 }
 
 /// What a run left behind.
@@ -46,6 +71,8 @@ pub struct Summary {
     pub written_parts: u64,
     /// Packages that earlier runs finished.
     pub skipped_packages: u64,
+    /// What happened since the last progress.
+    pub events: Vec<PartEvent>,
 }
 
 /// What a pipeline gives: a chunk, and the part that it belongs to.
@@ -59,8 +86,10 @@ pub type Missing<I> = Plan<Changes<I>, Box<dyn FnMut(&PartPlan) -> bool + Send>>
 #[derive(Debug)]
 pub struct Writer {
     store: Store,
-    part: Option<Part>,
+    /// The part in the making, and since when.
+    part: Option<(Part, Instant)>,
     written_parts: u64,
+    events: Vec<PartEvent>,
     /// Parts were made elsewhere.
     has_adopted: bool,
 }
@@ -68,7 +97,8 @@ pub struct Writer {
 impl Writer {
     /// Begins a dataset at `output`, or continues the one that is there.
     pub fn open(output: &Root, options: &Options) -> Result<Self> {
-        Ok(Self { store: Store::open(output, options)?, part: None, written_parts: 0, has_adopted: false })
+        let store = Store::open(output, options)?;
+        Ok(Self { store, part: None, written_parts: 0, events: Vec::new(), has_adopted: false })
     }
 
     /// What the writer of a part must know, here or elsewhere.
@@ -90,46 +120,60 @@ impl Writer {
         Plan::new(changes, self.store.place().options().part_size, Box::new(is_done) as Box<_>).after(first, walked)
     }
 
+    /// Takes note that a part is about to be made.
+    pub fn begin(&mut self, plan: &PartPlan) {
+        self.events.push(PartEvent::Begun { number: plan.number, packages: plan.packages.len() as u64 });
+    }
+
     /// Adds what a unit of `plan` gave. A new part ends the one before it.
     pub fn add(&mut self, plan: &Arc<PartPlan>, chunk: &Chunk) -> Result<()> {
-        if self.part.as_ref().is_some_and(|part| part.plan().number != plan.number) {
+        if self.part.as_ref().is_some_and(|(part, _)| part.plan().number != plan.number) {
             self.publish()?;
         }
-        let part = match &mut self.part {
-            Some(part) => part,
-            None => self.part.insert(Part::create(self.store.place(), Arc::clone(plan))?),
+        let (part, _) = if let Some(part) = &mut self.part {
+            part
+        } else {
+            self.begin(plan);
+            self.part.insert((Part::create(self.store.place(), Arc::clone(plan))?, Instant::now()))
         };
         part.add(chunk)
     }
 
     fn publish(&mut self) -> Result<()> {
-        if let Some(part) = self.part.take() {
+        if let Some((part, begun)) = self.part.take() {
             self.store.forget(part.plan().number);
-            self.store.record(part.publish()?)?;
-            self.written_parts += 1;
+            let record = part.publish()?;
+            self.record(record, begun.elapsed())?;
         }
         Ok(())
     }
 
-    /// Takes in a part that was made elsewhere. Fails when the part is not there, whole, as this machine sees the dataset.
-    pub fn adopt(&mut self, number: u32, inputs: &str) -> Result<()> {
+    fn record(&mut self, record: PartRecord, seconds: Duration) -> Result<()> {
+        let (number, counts, num_bytes) = (record.number, record.counts.clone(), record.num_bytes());
+        self.store.record(record)?;
+        self.events.push(PartEvent::Ended { number, counts, num_bytes, seconds });
+        self.written_parts += 1;
+        Ok(())
+    }
+
+    /// Takes in a part that was made elsewhere, in so many seconds. Fails when the part is not there, whole, as this machine
+    /// sees the dataset.
+    pub fn adopt(&mut self, number: u32, inputs: &str, seconds: Duration) -> Result<()> {
         let place = self.store.place();
         let Some(record) = place.whole(number)?.filter(|record| record.inputs == inputs) else {
             let detail =
                 format!("part {number} was made, but is not here; the output must be one place that all machines see");
             return Err(place.refuse(Reason::NotFound, &detail));
         };
-        self.store.record(record)?;
-        self.written_parts += 1;
         self.has_adopted = true;
-        Ok(())
+        self.record(record, seconds)
     }
 
-    /// How far it is.
-    pub fn progress(&self, walked: &Walked) -> Progress {
+    /// How far it is, and what happened since this was asked the last time.
+    pub fn progress(&mut self, walked: &Walked) -> Progress {
         let mut counts = self.store.counts().clone();
         let mut output_bytes = self.store.num_bytes();
-        if let Some(part) = &self.part {
+        if let Some((part, _)) = &self.part {
             counts.add(&part.so_far());
             output_bytes += part.num_bytes();
         }
@@ -138,6 +182,7 @@ impl Writer {
             output_bytes,
             total_packages: walked.total_packages(),
             skipped_packages: walked.skipped_packages(),
+            events: std::mem::take(&mut self.events),
         }
     }
 
@@ -156,6 +201,7 @@ impl Writer {
             output_bytes: self.store.num_bytes(),
             written_parts: self.written_parts,
             skipped_packages: walked.skipped_packages(),
+            events: self.events,
         })
     }
 

@@ -166,7 +166,7 @@ impl Articles {
                     break;
                 }
                 if let Some(name) = Name::of_metadata(&entry.location) {
-                    let etag = entry.etag.as_deref().map(|etag| etag.trim_matches('"').into());
+                    let etag = entry.state().map(Into::into);
                     sorter.push(Record { name, modified: entry.modified.timestamp(), etag })?;
                 }
                 self.may_go_on()?;
@@ -176,13 +176,28 @@ impl Articles {
         Ok(())
     }
 
+    /// The versions whose metadata lie in a mirror, and those whose files do without metadata: reading one says so.
     fn list_directory(&self, sorter: &mut Sorter) -> Result<Vec<Error>> {
-        let folder = Path::new(&self.base).join("metadata");
-        let io = |error: &std::io::Error| Error::io(Stage::Open, error).at_path(&folder);
-        for entry in fs::read_dir(&folder).map_err(|error| io(&error))? {
+        let base = Path::new(&self.base);
+        self.list_names(&base.join("metadata"), sorter, |file, _| Name::parse(file.strip_suffix(".json")?))?;
+        self.list_names(base, sorter, |file, path| {
+            let has_metadata = || fs::symlink_metadata(base.join(metadata_of(file))).is_ok();
+            Name::parse(file).filter(|_| !has_metadata() && path.is_dir())
+        })?;
+        Ok(Vec::new())
+    }
+
+    fn list_names(
+        &self,
+        folder: &Path,
+        sorter: &mut Sorter,
+        parse: impl Fn(&str, &Path) -> Option<Name>,
+    ) -> Result<()> {
+        let io = |error: &std::io::Error| Error::io(Stage::Open, error).at_path(folder);
+        for entry in fs::read_dir(folder).map_err(|error| io(&error))? {
             let entry = entry.map_err(|error| io(&error))?;
             let file = entry.file_name();
-            let name = file.to_str().and_then(|file| Name::parse(file.strip_suffix(".json")?));
+            let name = file.to_str().and_then(|file| parse(file, &entry.path()));
             let is_wanted = |name: &Name| match &self.scope {
                 Scope::Prefix(prefix) => name.to_string().starts_with(prefix),
                 Scope::Article(number) => name.number == *number,
@@ -199,7 +214,7 @@ impl Articles {
             sorter.push(Record { name, modified, etag: None })?;
             self.may_go_on()?;
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
     fn may_go_on(&self) -> Result<()> {
@@ -320,8 +335,14 @@ pub(super) fn on_disk(path: &Path) -> Package {
     package
 }
 
+/// Whether the directory at `path` is that of an article: its metadata are there, or others' beside which they should be.
+pub(super) fn is_article(path: &Path) -> bool {
+    let is_mirrored = || path.parent().is_some_and(is_mirror);
+    metadata_path(path).is_some_and(|metadata| metadata.is_file() || is_mirrored())
+}
+
 /// Where the metadata of the directory at `path` lie, if it is one of the layout's.
-pub(super) fn metadata_path(path: &Path) -> Option<PathBuf> {
+fn metadata_path(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str().filter(|name| Name::parse(name).is_some())?;
     Some(path.parent()?.join(metadata_of(name)))
 }

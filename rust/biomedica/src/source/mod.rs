@@ -7,6 +7,7 @@
 mod articles;
 mod ids;
 mod inventory;
+mod lists;
 mod name;
 mod remote;
 mod select;
@@ -14,28 +15,32 @@ mod sort;
 mod survey;
 mod versions;
 
+use std::collections::VecDeque;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Reason, Result, Stage};
 use crate::package::{Entry, Kind, Package, VersionReason, list};
 use crate::store::{self, Listing, StoreOptions};
 use articles::{Articles, Scope};
-use remote::Found;
+use lists::{List, is_list};
+use remote::{Asked, Found};
 
 pub use ids::Ids;
 pub use select::{Sample, Selection};
 pub use survey::Survey;
 pub use versions::Versions;
 
-/// Bytes of one line of a list file.
+/// Bytes of one line of a list.
 const MAX_LINE: u64 = 64 << 10;
+/// Packages of which a store is asked at a time.
+const AHEAD: usize = 32;
 
 /// Finds the packages of `sources`, source by source.
 ///
-/// A source is a file, a directory, a glob, or a list (`.txt` or `.list`: one path or glob a line, relative to the
-/// list, `#` begins a comment). What cannot be opened is an error item, and the walk goes on; what is
+/// A source is a file, a directory, a glob, or a list (`.txt` or `.list`, on disk or in a store: one path, glob or URL a
+/// line, relative to the list, `#` begins a comment). What cannot be opened is an error item, and the walk goes on; what is
 /// no package is passed over, unless it was named itself. A directory with XML is
 /// a package, with its sub-directories that have none; tar files in a tree are packages. Hidden names and `.tmp` are
 /// passed over, links to directories within a tree too; links to tar files and to documents that stand for themselves
@@ -44,12 +49,19 @@ const MAX_LINE: u64 = 64 << 10;
 /// A directory, or a URL of a bucket or prefix, with `metadata/PMCn.v.json` is one of the cloud layout: its articles come
 /// in the order of their numbers. A URL may also be that of a package, of `…/PMCn.v`, of all versions `…/PMCn`, of those
 /// that begin so, `…/PMC110*`, or of an inventory's `manifest.json`; other prefixes are listed for tar files and
-/// documents. An error of [`Stage::Fetch`] is that of a list of packages, of which the rest is not known.
+/// documents. Of a package that is named itself the store is asked what tells this state of it from others. An error of [`Stage::Fetch`] is that of a list of packages, of which the rest is not known.
 ///
 /// Of `selection` this heeds what is about articles; [`Selection::of`] does the rest.
 pub fn walk(sources: &[PathBuf], selection: &Selection, store: &StoreOptions) -> Walk {
     let work = sources.iter().rev().map(|path| Work::Source(path.clone())).collect();
-    Walk { work, ids: selection.ids.clone(), missing: None, selection: selection.clone(), store: store.clone() }
+    Walk {
+        work,
+        met: VecDeque::new(),
+        ids: selection.ids.clone(),
+        missing: None,
+        selection: selection.clone(),
+        store: store.clone(),
+    }
 }
 
 /// Fails when there is nothing at one of the sources, before any work is begun.
@@ -75,7 +87,7 @@ fn reach(url: &str, options: &StoreOptions) -> Result<()> {
             Some(first) => first.map(drop),
             None => Err(nothing_below(&prefix)),
         },
-        Found::Package(_) | Found::Articles(..) => Ok(()),
+        Found::Package(_) | Found::Articles(..) | Found::List(_) => Ok(()),
     }
 }
 
@@ -87,6 +99,8 @@ fn nothing_below(prefix: &str) -> Error {
 pub struct Walk {
     /// What is yet to be done, the next thing last.
     work: Vec<Work>,
+    /// What was found and not handed out: of some of it a store is being asked.
+    met: VecDeque<Met>,
     /// What is asked for by its id, with what was found of it.
     ids: Option<Ids>,
     /// At the end, what was not.
@@ -102,11 +116,7 @@ enum Work {
         paths: glob::Paths,
         has_matched: bool,
     },
-    List {
-        directory: PathBuf,
-        lines: BufReader<fs::File>,
-        path: PathBuf,
-    },
+    List(List),
     Directory(PathBuf),
     /// Names of one directory, the next one last.
     Names {
@@ -122,16 +132,39 @@ enum Work {
     Articles(Box<Articles>),
 }
 
+enum Met {
+    Known(Result<Package>),
+    Asked(Asked),
+}
+
 impl Iterator for Walk {
     type Item = Result<Package>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        while !matches!(self.met.front(), Some(Met::Known(_))) && self.met.len() < AHEAD {
+            match self.find() {
+                Some(Ok(package)) if package.is_remote() && package.etag.is_none() => {
+                    self.met.push_back(Met::Asked(Asked::of(package, &self.store)));
+                }
+                Some(found) => self.met.push_back(Met::Known(found)),
+                None => break,
+            }
+        }
+        match self.met.pop_front()? {
+            Met::Known(found) => Some(found),
+            Met::Asked(asked) => Some(asked.wait(&self.store.stop)),
+        }
+    }
+}
+
+impl Walk {
+    fn find(&mut self) -> Option<Result<Package>> {
         loop {
             let Some(work) = self.work.pop() else { return self.not_found().map(Err) };
             let found = match work {
                 Work::Source(path) => self.source(&path),
                 Work::Glob { pattern, paths, has_matched } => self.glob(pattern, paths, has_matched),
-                Work::List { directory, lines, path } => self.line(directory, lines, path),
+                Work::List(list) => self.line(list),
                 Work::Directory(path) => self.directory(path),
                 Work::Names { directory, names } => self.name(directory, names),
                 Work::Objects { prefix, listing, has_matched } => self.object(prefix, listing, has_matched),
@@ -144,9 +177,7 @@ impl Iterator for Walk {
             }
         }
     }
-}
 
-impl Walk {
     fn source(&mut self, path: &Path) -> Option<Result<Package>> {
         if let Some(url) = as_url(path) {
             return self.url(url);
@@ -165,14 +196,11 @@ impl Walk {
             return None;
         }
         if is_list(&path) {
-            return self.list(path);
+            return self.begin(List::on_disk(path).map(Work::List));
         }
         if let Some(manifest) = path.to_str().filter(|path| inventory::is_manifest(path)) {
-            match inventory::base(manifest) {
-                Ok(base) => self.work.push(self.articles(base, Scope::Manifest(manifest.to_owned()))),
-                Err(error) => return Some(Err(error)),
-            }
-            return None;
+            let work = inventory::base(manifest).map(|base| self.articles(base, Scope::Manifest(manifest.to_owned())));
+            return self.begin(work);
         }
         let Some(kind) = Kind::of_file(&path).or_else(|| sniff(&path)) else {
             let detail = "not a tar.gz, tar, nxml, xml, list or manifest.json";
@@ -183,17 +211,21 @@ impl Walk {
     }
 
     fn url(&mut self, url: &str) -> Option<Result<Package>> {
-        let begun = remote::find(url, &self.store).and_then(|found| match found {
-            Found::Package(package) => Ok(Ok(package)),
-            Found::Articles(base, scope) => Ok(Err(self.articles(base, scope))),
-            Found::Objects(prefix) => {
-                let listing = store::list(&prefix, &self.store)?;
-                Ok(Err(Work::Objects { prefix, listing, has_matched: false }))
+        let work = match remote::find(url, &self.store) {
+            Ok(Found::Package(package)) => return Some(Ok(package)),
+            Ok(Found::Articles(base, scope)) => Ok(self.articles(base, scope)),
+            Ok(Found::List(url)) => List::in_store(&url, &self.store).map(Work::List),
+            Ok(Found::Objects(prefix)) => {
+                store::list(&prefix, &self.store).map(|listing| Work::Objects { prefix, listing, has_matched: false })
             }
-        });
-        match begun {
-            Ok(Ok(package)) => Some(Ok(package)),
-            Ok(Err(work)) => {
+            Err(error) => Err(error),
+        };
+        self.begin(work)
+    }
+
+    fn begin(&mut self, work: Result<Work>) -> Option<Result<Package>> {
+        match work {
+            Ok(work) => {
                 self.work.push(work);
                 None
             }
@@ -219,8 +251,8 @@ impl Walk {
         };
         let kind = Kind::of_file(Path::new(&entry.location));
         self.work.push(Work::Objects { prefix, listing, has_matched: has_matched || kind.is_some() });
-        let package = Package::new(entry.location, kind?, entry.num_bytes);
-        Some(Ok(Package { etag: entry.etag.map(|etag| etag.trim_matches('"').to_owned()), ..package }))
+        let etag = entry.state();
+        Some(Ok(Package { etag, ..Package::new(entry.location, kind?, entry.num_bytes) }))
     }
 
     /// Whether a package is asked for; those of the cloud layout were chosen before, unless they were named themselves.
@@ -239,7 +271,7 @@ impl Walk {
     /// What was asked for and is in none of the sources.
     fn not_found(&mut self) -> Option<Error> {
         if let Some(ids) = self.ids.take() {
-            self.missing = Some(Box::new(ids.missing()));
+            self.missing = Some(Box::new(ids.missing().fuse()));
         }
         self.missing.as_mut()?.next()
     }
@@ -279,46 +311,15 @@ impl Walk {
         }
     }
 
-    fn list(&mut self, path: PathBuf) -> Option<Result<Package>> {
-        match fs::File::open(&path) {
-            Ok(file) => {
-                let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-                self.work.push(Work::List { directory, lines: BufReader::new(file), path });
-                None
-            }
-            Err(error) => Some(Err(Error::io(Stage::Open, &error).at_path(&path))),
-        }
-    }
-
-    fn line(&mut self, directory: PathBuf, mut lines: BufReader<fs::File>, path: PathBuf) -> Option<Result<Package>> {
-        let mut line = Vec::new();
-        if let Err(error) = lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
-            return Some(Err(Error::io(Stage::Open, &error).at_path(&path)));
-        }
-        if line.is_empty() {
-            return None;
-        }
-        if line.len() as u64 == MAX_LINE {
-            let error = Error::new(Stage::Open, Reason::TooLarge, "a line of this list is longer than 64 KiB");
-            return Some(Err(error.at_path(&path)));
-        }
-        let line = line.trim_ascii();
-        let named = (!line.is_empty() && !line.starts_with(b"#")).then(|| from_bytes(line));
-        let named = named.map(|named| if as_url(&named).is_some() { named } else { directory.join(named) });
-        self.work.push(Work::List { directory, lines, path });
-        let named = named?;
-        if as_url(&named).is_none() && is_list(&named) {
-            // A list of lists could name itself.
-            let error = Error::new(Stage::Open, Reason::UnsupportedFormat, "a list within a list");
-            return Some(Err(error.at_path(&named)));
-        }
-        self.work.push(Work::Source(named));
-        None
+    fn line(&mut self, mut list: List) -> Option<Result<Package>> {
+        let named = list.next()?;
+        self.work.push(Work::List(list));
+        self.begin(named.map(Work::Source))
     }
 
     /// Opens a directory: gives the package that it is, if it is one, and leaves its names to be looked at.
     fn directory(&mut self, path: PathBuf) -> Option<Result<Package>> {
-        if articles::metadata_path(&path).is_some_and(|metadata| metadata.is_file()) {
+        if articles::is_article(&path) {
             let package = articles::on_disk(&path);
             return Some(Ok(Package { version_reason: Some(VersionReason::Asked), ..package }));
         }
@@ -378,10 +379,6 @@ fn size(path: &Path) -> u64 {
 
 fn is_pattern(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
-}
-
-fn is_list(path: &Path) -> bool {
-    path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("txt") || ext.eq_ignore_ascii_case("list"))
 }
 
 /// The kind of a file whose name says nothing, by its first bytes.

@@ -1,13 +1,15 @@
 //! Sources behind a URL: what one names, before anything of it is read.
 
+use std::sync::atomic::AtomicBool;
+
 use reqwest::Url;
 
 use super::articles::Scope;
 use super::name::{Name, digits};
 use super::{inventory, is_list};
 use crate::error::{Error, Reason, Result, Stage};
-use crate::package::{Kind, Package, VersionReason};
-use crate::store::{self, StoreOptions};
+use crate::package::{Kind, Package, VersionReason, metadata_of};
+use crate::store::{self, Entry, Pending, StoreOptions};
 
 /// What a URL names.
 #[derive(Debug)]
@@ -17,6 +19,41 @@ pub(super) enum Found {
     Articles(String, Scope),
     /// All packages below a prefix.
     Objects(String),
+    /// What the list at this URL names.
+    List(String),
+}
+
+/// A package of which its store is being asked what tells this state of it from others.
+pub(super) struct Asked {
+    package: Package,
+    answer: Result<Pending<Entry>>,
+}
+
+impl Asked {
+    pub(super) fn of(package: Package, options: &StoreOptions) -> Self {
+        let source = package.source();
+        let answer = match source.rsplit_once('/').filter(|_| package.kind == Kind::Article) {
+            Some((base, name)) => store::look(&format!("{base}/{}", metadata_of(name)), options),
+            None => store::look(&package.path.to_string_lossy(), options),
+        };
+        Self { package, answer }
+    }
+
+    /// The package as it is now. One that is not there stays as it was named: reading it says so. Of one that its store does
+    /// not tell of it is not known whether it changed, and it must not be taken for another.
+    pub(super) fn wait(self, stop: &AtomicBool) -> Result<Package> {
+        let Self { package, answer } = self;
+        match answer.and_then(|pending| pending.wait(stop)) {
+            Ok(entry) => {
+                // Of an article these are its metadata, which are no measure of it.
+                let num_bytes = if package.kind == Kind::Article { 0 } else { entry.num_bytes };
+                Ok(Package { num_bytes, etag: entry.state(), ..package })
+            }
+            Err(error) if error.reason() == Reason::NotFound => Ok(package),
+            Err(error) if error.reason() == Reason::Interrupted => Err(error),
+            Err(error) => Err(Error::new(Stage::Open, error.reason(), error.detail()).in_source(package.source())),
+        }
+    }
 }
 
 /// Tells what `url` names: by its name, else by what lies below it.
@@ -45,7 +82,7 @@ pub(super) fn find(url: &str, options: &StoreOptions) -> Result<Found> {
         return Ok(Found::Package(Package::new(url, kind, 0)));
     }
     if is_list(name.as_ref()) {
-        return refuse(Reason::UnsupportedFormat, "a list of sources must be a local file; what it lists may be URLs");
+        return Ok(Found::List(url));
     }
     if plain.starts_with("http://") || plain.starts_with("https://") {
         let detail = "what lies behind http cannot be listed: name packages (….tar.gz, ….tar, ….xml, …/PMC123.1), or a bucket as s3://, gs:// or az://";

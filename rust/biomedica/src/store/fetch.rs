@@ -6,6 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::connect::{Want, connect};
+use super::list::Entry;
 use super::net::Pending;
 use super::remote;
 use super::write::Version;
@@ -29,6 +30,17 @@ impl Fetched {
     pub fn version(&self) -> Version {
         Version::new(self.etag.clone(), self.version.clone())
     }
+}
+
+/// Begins to ask what a store says of the object at a URL, by one request for its first byte.
+pub fn look(location: &str, options: &StoreOptions) -> Result<Pending<Entry>> {
+    let place = connect(location, Want::Object, options)?;
+    let location = place.location.clone();
+    Pending::start(async move {
+        let remote = remote::open(place).await?;
+        let meta = remote.meta();
+        Ok(Entry { location, num_bytes: meta.size, etag: meta.e_tag.clone(), modified: meta.last_modified })
+    })
 }
 
 /// Begins to fetch all of the object at a URL or path, in one request when nothing goes wrong.

@@ -29,6 +29,16 @@ pub struct Entry {
     pub modified: DateTime<Utc>,
 }
 
+impl Entry {
+    /// What tells this state of it from others: its `ETag`, else when it was written, if the store says either.
+    pub fn state(&self) -> Option<String> {
+        // What compresses on the way marks a tag as weak now and then.
+        let etag =
+            self.etag.as_deref().map(|etag| etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"').to_owned());
+        etag.or_else(|| (self.modified > DateTime::UNIX_EPOCH).then(|| self.modified.to_rfc3339()))
+    }
+}
+
 type Objects = BoxStream<'static, object_store::Result<ObjectMeta>>;
 type Page = (Vec<Result<ObjectMeta, Failed>>, Option<Objects>);
 

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 pub use cache::CacheOptions;
 pub use connect::{Connections, must_be_known};
-pub use fetch::{Fetched, fetch, get, get_when};
+pub use fetch::{Fetched, fetch, get, get_when, look};
 pub use list::{Entry, Listing, list, list_from};
 pub use net::Pending;
 pub use write::{Upload, Version, delete, put, put_if};

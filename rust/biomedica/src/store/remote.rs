@@ -233,7 +233,7 @@ impl Remote {
 
 /// Asks for the first byte, which tells the size and whether ranges are heeded; a HEAD tells neither for sure, and signed
 /// URLs refuse it.
-async fn open(place: Place) -> Result<Remote> {
+pub(super) async fn open(place: Place) -> Result<Remote> {
     let whole = async |place: &Place| place.ask(None).await.map_err(|failed| place.error(Stage::Fetch, &failed));
     let (result, has_ranges) = match place.ask(Some(0..1)).await {
         Ok(result) => (result, true),

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::group::Group;
+use super::selection::Selection;
 use super::{figures, index, scan};
 use crate::dataset::{PartRecord, Root};
 use crate::error::{Error, Reason, Result, Stage};
@@ -28,31 +29,6 @@ pub struct Opening<'a> {
     pub remote: bool,
     /// Asked between shards; true ends the work.
     pub stop: &'a (dyn Fn() -> bool + Sync),
-}
-
-/// The samples to take, by `image_id`: the name of a sample up to the first dot, without directories.
-#[derive(Debug, Default)]
-pub struct Selection {
-    ids: HashSet<String>,
-    found: AtomicU64,
-}
-
-impl Selection {
-    /// A selection of these.
-    pub fn new(ids: impl IntoIterator<Item = String>) -> Self {
-        Self { ids: ids.into_iter().collect(), found: AtomicU64::new(0) }
-    }
-
-    /// Samples that were asked for and found in no shard so far.
-    pub fn missing(&self) -> u64 {
-        (self.ids.len() as u64).saturating_sub(self.found.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn has(&self, key: &str) -> bool {
-        let is_in = self.ids.contains(key.rsplit('/').next().unwrap_or(key));
-        self.found.fetch_add(u64::from(is_in), Ordering::Relaxed);
-        is_in
-    }
 }
 
 /// One shard with its samples.
@@ -96,6 +72,11 @@ impl Shard {
         self.extents.len()
     }
 
+    /// The first block of each sample.
+    pub(super) fn starts(&self) -> impl Iterator<Item = u32> {
+        self.extents.iter().map(|&(start, _)| start)
+    }
+
     fn take(&mut self, group: &Group, selection: Option<&Selection>) -> Result<()> {
         if selection.is_none_or(|selection| selection.has(&group.key)) {
             self.push(group.start..group.end)?;
@@ -111,6 +92,7 @@ pub struct Catalog {
     /// The number of each shard's first sample.
     firsts: Vec<u64>,
     problems: Vec<Error>,
+    is_selected: bool,
 }
 
 /// What became of a list of shards.
@@ -135,7 +117,7 @@ impl Catalog {
                 None => jobs.push(Job::Shard(location)),
             }
         }
-        let mut catalog = Self::default();
+        let mut catalog = Self { is_selected: opening.selection.is_some(), ..Self::default() };
         let mut unindexed = None;
         for found in each(&jobs, opening.threads, opening.stop, |job| job.run(opening))? {
             let found = found?;
@@ -144,6 +126,10 @@ impl Catalog {
             catalog.problems.extend(found.problem);
         }
         if let Some(name) = unindexed {
+            if opening.selection.is_some() {
+                let detail = "a selection needs an index: make one with `biomedica index`, and put it beside the shard";
+                return Err(Error::new(Stage::Open, Reason::NotFound, detail).in_source(name));
+            }
             return Ok(Opened::Unindexed(locations.iter().map(|location| location.as_str().into()).collect(), name));
         }
         let mut first = 0;
@@ -176,6 +162,11 @@ impl Catalog {
     /// What is wrong with shards of which samples were found nevertheless.
     pub fn problems(&self) -> &[Error] {
         &self.problems
+    }
+
+    /// Whether these are some of the shards' samples, chosen by their ids.
+    pub(super) fn is_selected(&self) -> bool {
+        self.is_selected
     }
 
     /// Samples by shard.

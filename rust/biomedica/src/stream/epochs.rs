@@ -49,9 +49,11 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream over sources, each with its weight.
-    pub fn new(sources: Vec<(Opened, f64)>, options: Options) -> Result<Self> {
+    /// A stream over sources, each with its weight. What waits for a server on its behalf ends when it is dropped.
+    pub fn new(sources: Vec<(Opened, f64)>, mut options: Options) -> Result<Self> {
         options.check()?;
+        // Its own: dropping a stream must not end what else its caller reads.
+        options.store.stop = Arc::default();
         let shards = Shards::new(sources, &options)?;
         let fingerprint = shards.fingerprint();
         Ok(Self {
@@ -201,7 +203,7 @@ impl Stream {
             return Err(wrong(format!("a state of version {}; this one knows {VERSION}", state.version)));
         }
         if state.fingerprint != self.fingerprint {
-            let detail = "the state is of other shards, or of these with another number of samples";
+            let detail = "the state is of other shards, or of these with other samples or another selection";
             return Err(wrong(format!("{detail} ({}, not {})", state.fingerprint, self.fingerprint)));
         }
         let State { shuffle, lanes, block, window, .. } = *state;
@@ -351,6 +353,73 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        self.options.store.stop.store(true, Ordering::Relaxed);
         self.stop();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Weak;
+    use std::time::Instant;
+
+    use super::super::catalog::Opening;
+    use super::*;
+    use crate::store::StoreOptions;
+    use crate::store::tests::server::{Answer, Server, serve};
+
+    /// A server of one shard, of which it gives nothing once `stalls` is set, and of its index.
+    fn server(index: Option<&'static str>, stalls: &Arc<AtomicBool>) -> Server {
+        let stalls = Arc::clone(stalls);
+        Server::new(move |_, request| match index {
+            Some(index) if request.starts_with("GET /a.idx") => serve(index.as_bytes(), "1", request),
+            None if request.starts_with("GET /a.idx") => Answer::new(404),
+            _ if stalls.load(Ordering::SeqCst) => Answer { stall: Some(0), ..Answer::new(503) },
+            _ => serve(&[0; 4096], "1", request),
+        })
+    }
+
+    fn open(server: &Server) -> Stream {
+        let store = StoreOptions::default();
+        let opening =
+            Opening { subsets: None, selection: None, store: &store, threads: 1, remote: false, stop: &|| false };
+        let opened = Catalog::open(&[server.url("a.tar")], &opening).unwrap();
+        Stream::new(vec![(opened, 1.0)], Options { store, ..Options::default() }).unwrap()
+    }
+
+    /// Whether all that threads hold of a stream is let go within a second.
+    fn is_let_go<T: ?Sized>(held: &Weak<T>) -> bool {
+        let begin = Instant::now();
+        while held.strong_count() > 0 && begin.elapsed() < Duration::from_secs(1) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        held.strong_count() == 0
+    }
+
+    #[test]
+    fn dropping_a_stream_ends_what_waits_for_a_stalled_server() {
+        let stalls = Arc::default();
+        let server = server(Some("v1.2 2\njpg 512 100 a.jpg\njpg 1536 100 b.jpg\n"), &stalls);
+        let mut stream = open(&server);
+        stalls.store(true, Ordering::SeqCst);
+        assert!(matches!(stream.next_within(Duration::from_millis(300)), Ok(Next::Wait)));
+        let Shards::Indexed(indexed) = &stream.shards else { unreachable!() };
+        let held = Arc::downgrade(indexed);
+        drop(stream);
+        assert!(is_let_go(&held));
+    }
+
+    #[test]
+    fn dropping_a_stream_without_an_index_ends_its_reader_too() {
+        let stalls = Arc::default();
+        let server = server(None, &stalls);
+        let mut stream = open(&server);
+        stalls.store(true, Ordering::SeqCst);
+        assert!(matches!(stream.next_within(Duration::from_millis(300)), Ok(Next::Wait)));
+        let Shards::Sequence(sequence) = &stream.shards else { unreachable!() };
+        let held = Arc::downgrade(&sequence.locations);
+        drop(stream);
+        assert!(is_let_go(&held));
     }
 }

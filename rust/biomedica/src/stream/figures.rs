@@ -8,7 +8,8 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
 use parquet::arrow::ProjectionMask;
 
-use super::catalog::{Selection, Shard};
+use super::catalog::Shard;
+use super::selection::Selection;
 use crate::dataset::{DATASET, DatasetRecord, FORMAT, PartRecord, Root, Tombstones};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::Format;

@@ -15,7 +15,7 @@ use super::scan::scan;
 use crate::dataset::file;
 use crate::error::{Error, Reason, Result, Stage};
 use crate::package::header::BLOCK;
-use crate::store::{Object, StoreOptions};
+use crate::store::{self, Object, StoreOptions, Upload};
 
 /// What may lie between two samples and belong to the second: headers that carry long names.
 const MAX_GAP: u64 = 64 << 10;
@@ -42,28 +42,49 @@ pub(super) fn is_fresh(shard: &str) -> bool {
     modified(&location(shard)).zip(modified(shard)).is_some_and(|(index, shard)| index >= shard)
 }
 
-/// Writes the index of a local shard beside it, whole or not at all. One that is there and not older stays, unless
-/// `force`.
-pub fn write(shard: &str, force: bool) -> Result<Indexed> {
-    if !force && is_fresh(shard) {
+/// The same of a shard in a store.
+fn is_fresh_there(shard: &str, options: &StoreOptions) -> Result<bool> {
+    let location = location(shard);
+    let (index, shard) = (store::look(&location, options)?, store::look(shard, options)?);
+    match index.wait(&options.stop) {
+        Ok(index) => Ok(index.modified >= shard.wait(&options.stop)?.modified),
+        Err(error) if error.reason() == Reason::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the index of a shard beside it, whole or not at all. One that is there and not older stays, unless `force`.
+///
+/// Of a shard on disk only the headers are read; one in a store is read from front to back, once.
+pub fn write(shard: &str, force: bool, options: &StoreOptions) -> Result<Indexed> {
+    let location = location(shard);
+    // What cannot be written is told before anything is read.
+    let upload = if store::local_path(shard).is_none() { Some(Upload::new(&location, options)?) } else { None };
+    let is_there = || if upload.is_some() { is_fresh_there(shard, options) } else { Ok(is_fresh(shard)) };
+    if !force && is_there()? {
         return Ok(Indexed { samples: None, problem: None });
     }
-    let object = Object::open(shard, &StoreOptions::default())?;
-    if !object.is_local() {
-        let detail = "an index is written beside its shard: download the shard, or index it where it was made";
-        return Err(Error::new(Stage::Open, Reason::UnsupportedFormat, detail).in_source(shard));
-    }
+    let object = Object::open(shard, options)?;
     let mut lines = String::new();
     let mut samples = 0_u64;
     let problem = scan(&object, &mut |group| {
         samples += 1;
         line(&mut lines, &group);
     });
+    let problem = match problem {
+        // Not the shard is wrong but the way to it: its other samples may be as good.
+        Some(lost) if lost.stage() == Stage::Fetch => return Err(lost),
+        problem => problem,
+    };
     if samples == 0 {
         let nothing = || Error::new(Stage::Tar, Reason::Empty, "the tar has no sample").in_source(shard);
         return Err(problem.unwrap_or_else(nothing));
     }
-    file::replace(Path::new(&location(shard)), format!("v1.2 {samples}\n{lines}").as_bytes())?;
+    let text = format!("v1.2 {samples}\n{lines}");
+    match upload {
+        Some(mut upload) => upload.write(text.as_bytes()).and_then(|()| upload.complete())?,
+        None => file::replace(Path::new(store::local_path(&location).unwrap_or(&location)), text.as_bytes())?,
+    }
     Ok(Indexed { samples: Some(samples), problem })
 }
 
@@ -73,11 +94,12 @@ pub fn write_all(
     shards: &[String],
     force: bool,
     threads: usize,
+    options: &StoreOptions,
     stop: &(dyn Fn() -> bool + Sync),
     done: &(dyn Fn(&Result<Indexed>) + Sync),
 ) -> Result<Vec<Result<Indexed>>> {
     each(shards, threads, stop, |shard| {
-        let result = write(shard, force);
+        let result = write(shard, force, options);
         done(&result);
         result
     })

@@ -17,13 +17,15 @@ mod plan;
 mod random;
 mod sample;
 mod scan;
+mod selection;
 mod sequence;
 mod shards;
 mod turns;
 
-pub use catalog::{Catalog, Opened, Opening, Selection, Shard};
+pub use catalog::{Catalog, Opened, Opening, Shard};
 pub use epochs::Stream;
 pub use options::{Bad, Next, Options, State, Stats};
 pub use order::{Deal, Recipe, Remainder};
 pub use sample::Sample;
+pub use selection::Selection;
 pub use sequence::Cursor;

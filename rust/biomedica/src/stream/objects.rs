@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
@@ -12,12 +12,15 @@ use crate::store::{Object, StoreOptions};
 /// Local files that are open at a time, well below what a process may have.
 const MAX_OPEN: usize = 256;
 
-/// Opens each object when it is first asked for.
+/// Opens each object when it is first asked for, once however many threads ask at that time.
 #[derive(Debug)]
 pub(super) struct Objects {
     store: StoreOptions,
-    open: Mutex<HashMap<Arc<str>, Object>>,
+    open: Mutex<HashMap<Arc<str>, Slot>>,
 }
+
+/// An object that is open, or being opened by one thread while others wait for it.
+type Slot = Arc<OnceLock<Result<Object>>>;
 
 impl Objects {
     pub(super) fn new(store: StoreOptions) -> Self {
@@ -25,20 +28,32 @@ impl Objects {
     }
 
     pub(super) fn get(&self, location: &Arc<str>) -> Result<Object> {
-        if let Some(object) = lock(&self.open).get(location) {
-            return Ok(object.clone());
+        let slot = self.slot(location);
+        let opened = slot.get_or_init(|| Object::open(location, &self.store)).clone();
+        if opened.is_err() {
+            // Who waited has the error too; who comes later tries again.
+            let mut open = lock(&self.open);
+            if open.get(location).is_some_and(|held| Arc::ptr_eq(held, &slot)) {
+                open.remove(location);
+            }
         }
-        let object = Object::open(location, &self.store)?;
+        opened
+    }
+
+    fn slot(&self, location: &Arc<str>) -> Slot {
         let mut open = lock(&self.open);
+        if let Some(slot) = open.get(location) {
+            return Arc::clone(slot);
+        }
         if open.len() >= MAX_OPEN {
             // Remote objects hold no file; opening one again costs a request.
-            let mut local = open.iter().filter(|(_, object)| object.is_local()).map(|(name, _)| Arc::clone(name));
+            let is_local = |slot: &Slot| slot.get().is_some_and(|object| object.as_ref().is_ok_and(Object::is_local));
+            let mut local = open.iter().filter(|(_, slot)| is_local(slot)).map(|(name, _)| Arc::clone(name));
             if let Some(name) = local.next() {
                 open.remove(&name);
             }
         }
-        open.insert(Arc::clone(location), object.clone());
-        Ok(object)
+        Arc::clone(open.entry(Arc::clone(location)).or_default())
     }
 }
 
@@ -177,7 +192,44 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::error::Reason;
+    use crate::store::tests::server::{Answer, Server, serve};
+
+    /// What eight threads get that ask at the same time.
+    fn at_once(objects: &Objects, location: &Arc<str>) -> Vec<Result<Object>> {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| objects.get(location))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
+    }
+
+    #[test]
+    fn threads_that_ask_at_once_open_an_object_once() {
+        let server = Server::new(|_, request| {
+            std::thread::sleep(Duration::from_millis(300));
+            serve(&[7; 100], "1", request)
+        });
+        let (objects, location) = (Objects::new(StoreOptions::default()), server.url("a.tar").into());
+        assert!(at_once(&objects, &location).into_iter().all(|object| object.unwrap().size() == 100));
+        assert_eq!(objects.get(&location).unwrap().size(), 100);
+        assert_eq!(server.requests().len(), 1);
+    }
+
+    #[test]
+    fn an_object_that_could_not_be_opened_is_one_error_for_all_who_waited_and_tried_again_later() {
+        let server = Server::new(|number, request| {
+            std::thread::sleep(Duration::from_millis(300));
+            if number == 0 { Answer::new(404) } else { serve(&[7; 100], "1", request) }
+        });
+        let (objects, location) = (Objects::new(StoreOptions::default()), server.url("a.tar").into());
+        let reasons: Vec<_> = at_once(&objects, &location).into_iter().map(|got| got.unwrap_err().reason()).collect();
+        assert_eq!(reasons, [Reason::NotFound; 8]);
+        assert_eq!(server.requests().len(), 1);
+        assert_eq!(objects.get(&location).unwrap().size(), 100);
+    }
 
     fn object(directory: &tempfile::TempDir) -> Object {
         let path = directory.path().join("a");

@@ -1,4 +1,7 @@
-//! The samples of a tar without an index, found by reading its headers and little else.
+//! The samples of a tar without an index, found by its headers: on disk little else is read; in a store, where each
+//! read is a request, all of it is.
+
+use std::io::{self, Read};
 
 use super::group::{Group, Grouper};
 use super::members::{Input, Walk};
@@ -12,7 +15,17 @@ pub(super) const MAX_MEMBERS: usize = 1 << 24;
 
 /// Hands the whole samples of the tar to `visit`, in order. Gives what was wrong with the tar after them, if anything.
 pub(super) fn scan(object: &Object, visit: &mut dyn FnMut(Group)) -> Option<Error> {
-    let mut walk = Walk::new(Positioned::new(object), MAX_MEMBERS);
+    if object.is_local() {
+        return walk(Positioned::new(object), object, visit);
+    }
+    match object.reader(0) {
+        Ok(reader) => walk(Passing { reader, at: 0 }, object, visit),
+        Err(error) => Some(error),
+    }
+}
+
+fn walk(input: impl Input, object: &Object, visit: &mut dyn FnMut(Group)) -> Option<Error> {
+    let mut walk = Walk::new(input, MAX_MEMBERS);
     let mut grouper = Grouper::default();
     let error = loop {
         match walk.next() {
@@ -88,5 +101,44 @@ impl Input for Positioned<'_> {
         let end = self.at.checked_add(count).filter(|&end| end <= size);
         self.at = end.unwrap_or(size);
         Ok(end.is_some())
+    }
+}
+
+/// A tar that goes by once.
+struct Passing {
+    reader: Box<dyn Read + Send>,
+    at: u64,
+}
+
+impl Passing {
+    fn lost(&self, error: &io::Error) -> Error {
+        Error::io(Stage::Fetch, error).at_offset(self.at)
+    }
+}
+
+impl Input for Passing {
+    fn position(&self) -> u64 {
+        self.at
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.reader.read(rest) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.lost(&error)),
+            }
+        }
+        self.at += filled as u64;
+        Ok(filled)
+    }
+
+    fn skip(&mut self, count: u64) -> Result<bool> {
+        let skipped = io::copy(&mut self.reader.by_ref().take(count), &mut io::sink());
+        let skipped = skipped.map_err(|error| self.lost(&error))?;
+        self.at += skipped;
+        Ok(skipped == count)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::catalog::{Catalog, Opened};
+use super::catalog::{Catalog, Opened, Shard};
 use super::fetch::{Fetcher, Poll};
 use super::objects::{Kept, Objects};
 use super::options::Options;
@@ -76,14 +76,20 @@ impl Shards {
         Ok(Self::Indexed(Arc::new(Indexed::new(catalogs, weights, options)?)))
     }
 
-    /// What these shards are known by: their own names, so that they may be moved, and their numbers of samples.
+    /// What these shards are known by: their own names, so that they may be moved, and their numbers of samples; and of a
+    /// selection, which ones.
     pub(super) fn fingerprint(&self) -> String {
         let mut known = Known(Sha256::new());
         match self {
             Self::Indexed(indexed) => {
                 for (catalog, share) in indexed.catalogs.iter().zip(indexed.plan.shares()) {
                     known.add("", u64::from(share));
-                    catalog.shards().iter().for_each(|shard| known.add(shard.location(), shard.len() as u64));
+                    for shard in catalog.shards() {
+                        known.add(shard.location(), shard.len() as u64);
+                        if catalog.is_selected() {
+                            known.add_places(shard);
+                        }
+                    }
                 }
             }
             Self::Sequence(sequence) => sequence.locations.iter().for_each(|location| known.add(location, 0)),
@@ -135,6 +141,10 @@ impl Known {
     fn add(&mut self, location: &str, count: u64) {
         let path = location.split('?').next().unwrap_or_default();
         self.0.update(format!("{}\n{count}\n", path.rsplit('/').next().unwrap_or_default()));
+    }
+
+    fn add_places(&mut self, shard: &Shard) {
+        shard.starts().for_each(|start| self.0.update(start.to_le_bytes()));
     }
 }
 

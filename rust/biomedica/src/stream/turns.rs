@@ -20,6 +20,8 @@ const MAX_STEPS: u64 = 64;
 pub(super) const MAX_SAMPLE: u64 = 512 << 20;
 /// A run with gaps (of a selection) is fetched whole only when it is not larger than this many times its samples.
 const MAX_GAPS: u64 = 2;
+/// Else neighbours with at most so many bytes between them are fetched together: to ask anew costs more.
+const NEAR: u64 = 16 << 10;
 
 /// The shards of a stream and the order over them, shared by its epochs.
 #[derive(Debug)]
@@ -153,18 +155,77 @@ impl Indexed {
         let Some(shard) = catalog.shards().get(number) else { return object.read(extent) };
         let Recipe { block, window, lanes, .. } = self.recipe;
         let block = block as usize;
-        let first = within - within % block;
-        let samples = first..(first + block).min(shard.len());
+        let samples = run(shard, within, block);
         let bytes = shard.extent(samples.clone());
         let bytes = bytes.start..bytes.end.min(object.size());
-        let own: u64 = samples.clone().map(|n| shard.extent(n..n + 1)).map(|bytes| bytes.end - bytes.start).sum();
-        if bytes.start > extent.start || bytes.end < extent.end || bytes.end - bytes.start > MAX_GAPS * own {
+        if samples.len() < 2 || bytes.start > extent.start || bytes.end < extent.end {
             return object.read(extent);
         }
         // A lane has the run's samples within two windows and a block, drawn as often as the source's weight says.
         let reach = u64::from(lanes) * (2 * u64::from(window) + block as u64) * self.plan.draws_for_one(place.source);
-        let key = (place.source, number, within / block);
+        let key = (place.source, number, samples.start);
         let run = RunRequest { key, bytes, samples: samples.len(), until: turn.saturating_add(reach) };
         self.kept.read(object, extent, &run, turn)
+    }
+}
+
+/// The samples that are fetched along with one: its block when not too much of that is gaps, else its near neighbours there.
+fn run(shard: &Shard, within: usize, block: usize) -> Range<usize> {
+    let size = |bytes: Range<u64>| bytes.end - bytes.start;
+    let one = |sample: usize| shard.extent(sample..sample + 1);
+    let is_dense = |samples: &Range<usize>| {
+        let own: u64 = samples.clone().map(|sample| size(one(sample))).sum();
+        size(shard.extent(samples.clone())) <= MAX_GAPS * own
+    };
+    let first = within - within % block;
+    let whole = first..(first + block).min(shard.len());
+    if is_dense(&whole) {
+        return whole;
+    }
+    let is_near = |left: &usize| one(left + 1).start.checked_sub(one(*left).end).is_some_and(|gap| gap <= NEAR);
+    let start = (first..within).rev().take_while(is_near).last().unwrap_or(within);
+    let end = (within..whole.end.saturating_sub(1)).take_while(is_near).last().map_or(within, |left| left + 1);
+    let near = start..end + 1;
+    if is_dense(&near) { near } else { within..within + 1 }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const KIB: u64 = 1 << 10;
+
+    /// A shard of samples at these places, in KiB.
+    fn shard(places: &[Range<u64>]) -> Shard {
+        let mut shard = Shard::new("a.tar");
+        for place in places {
+            shard.push(place.start * KIB..place.end * KIB).unwrap();
+        }
+        shard
+    }
+
+    fn runs(shard: &Shard, block: usize) -> Vec<Range<usize>> {
+        (0..shard.len()).map(|sample| run(shard, sample, block)).collect()
+    }
+
+    #[test]
+    fn all_samples_of_a_dense_block_come_together() {
+        let shard = shard(&[0..10, 10..20, 30..40, 60..70, 70..80]);
+        assert_eq!(runs(&shard, 4), [0..4, 0..4, 0..4, 0..4, 4..5]);
+    }
+
+    #[test]
+    fn of_a_sparse_block_those_that_touch_come_together() {
+        let shard = shard(&[0..10, 10..20, 90..100, 200..210, 210..220, 226..236, 500..501, 516..517]);
+        assert_eq!(runs(&shard, 8), [0..2, 0..2, 2..3, 3..6, 3..6, 3..6, 6..7, 7..8]);
+        // A block ends where it ends.
+        assert_eq!(runs(&shard, 4), [0..2, 0..2, 2..3, 3..4, 4..6, 4..6, 6..7, 7..8]);
+    }
+
+    #[test]
+    fn samples_out_of_order_are_no_neighbours() {
+        let shard = shard(&[500..510, 0..10, 10..20]);
+        assert_eq!(runs(&shard, 3), [0..1, 1..3, 1..3]);
     }
 }

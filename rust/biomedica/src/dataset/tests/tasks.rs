@@ -5,6 +5,8 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use std::time::Duration;
+
 use super::make::{local, options, sources, tree};
 use crate::dataset::{Options, PartRecord, Task, Writer, extract, verify};
 use crate::error::{Reason, Result};
@@ -43,7 +45,7 @@ fn parts_made_elsewhere_in_any_order_and_twice_give_the_bytes_of_one_process() {
     assert_eq!(plan.count(), 3);
     make(&tasks(&writer, &sources)[1], &out).unwrap();
     for record in &made {
-        writer.adopt(record.number, &record.inputs).unwrap();
+        writer.adopt(record.number, &record.inputs, Duration::ZERO).unwrap();
     }
     let summary = writer.finish(&walked).unwrap();
     assert_eq!((summary.written_parts, summary.counts.packages, summary.counts.failures), (3, 45, 1));
@@ -61,7 +63,7 @@ fn writers_of_one_part_at_the_same_time_do_each_other_no_harm() {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| make(&task, &out).unwrap())).collect();
         let made: Vec<PartRecord> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
         assert!(made.windows(2).all(|pair| pair[0] == pair[1]));
-        writer.adopt(0, &made[0].inputs).unwrap();
+        writer.adopt(0, &made[0].inputs, Duration::ZERO).unwrap();
     });
     drop(writer);
     let report = verify(&local(&out), true, 1, &|| false).unwrap();
@@ -91,12 +93,12 @@ fn a_part_that_is_not_seen_from_here_is_not_adopted() {
     let sources = sources(dir.path());
     let out = dir.path().join("out");
     let mut writer = Writer::open(&local(&out), &options()).unwrap();
-    let error = writer.adopt(0, "").unwrap_err();
+    let error = writer.adopt(0, "", Duration::ZERO).unwrap_err();
     assert_eq!(error.reason(), Reason::NotFound);
     let record = make(&tasks(&writer, &sources)[0], &out).unwrap();
-    assert_eq!(writer.adopt(0, "other inputs").unwrap_err().reason(), Reason::NotFound);
+    assert_eq!(writer.adopt(0, "other inputs", Duration::ZERO).unwrap_err().reason(), Reason::NotFound);
     fs::remove_file(out.join("figures/000000.parquet")).unwrap();
-    assert_eq!(writer.adopt(0, &record.inputs).unwrap_err().reason(), Reason::NotFound);
+    assert_eq!(writer.adopt(0, &record.inputs, Duration::ZERO).unwrap_err().reason(), Reason::NotFound);
 }
 
 #[test]

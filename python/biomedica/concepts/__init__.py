@@ -1,0 +1,1 @@
+"""What figures show: features of images, clusters of them, and the experts' words for the clusters."""
