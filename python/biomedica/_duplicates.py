@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from biomedica import _core
-from biomedica._images import PLACES, images
+from biomedica._images import PLACES, image_batches
 from biomedica._sidecar import Part, Sidecar
 from biomedica._sources import StorageOptions, StrPath
 from biomedica.dataset import Dataset
@@ -26,6 +26,8 @@ __all__ = ["Duplicates", "duplicates"]
 HASHES, GROUPS = "hashes", "duplicates"
 THRESHOLD = 4
 """Bits of 63. Of copies that were made on purpose 99% differ in no more; see the guide for the price."""
+BATCH = 256
+"""Images that are hashed together."""
 RECORD = f"{GROUPS}/{GROUPS}.json"
 
 
@@ -148,14 +150,17 @@ def _hash(dataset: Dataset, threads: int | None) -> Iterator[int]:
     done = max(len(dataset) - waiting, 0)
     yield done
     for part in missing:
-        figures = sidecar.figures(part, PLACES)
+        figures = sidecar.figures(part, [*PLACES, "shard"])
         hashes = np.zeros(len(figures), np.uint64)
-        for rows, encoded in images(dataset.storage, figures):
-            some = np.zeros(len(rows), np.uint64)
-            _core.hash_images(encoded, some, threads=threads)
-            hashes[rows] = some
-            done += len(rows)
-            yield min(done, len(dataset))
+        for shard in pc.unique(figures["shard"].drop_null()).to_pylist():
+            rows = np.flatnonzero(pc.equal(figures["shard"], shard).fill_null(fill_value=False).to_numpy())
+            for encoded in image_batches(dataset.storage, shard, figures.take(rows), BATCH):
+                some = np.zeros(len(encoded), np.uint64)
+                _core.hash_images(encoded, some, threads=threads)
+                hashes[rows[: len(some)]] = some
+                rows = rows[len(some) :]
+                done += len(some)
+                yield min(done, len(dataset))
         sidecar.write(part, {"image_phash": pa.array(hashes, mask=hashes == 0)})
 
 

@@ -5,21 +5,13 @@ import difflib
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from biomedica.cli import (
-    attribution,
-    compact,
-    demo,
-    duplicates,
-    enrich,
-    extract,
-    index,
-    merge,
-    retry,
     annotate,
     attribution,
     audit,
     cluster,
     compact,
     demo,
+    duplicates,
     embed,
     enrich,
     export,
