@@ -23,7 +23,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="default", metavar="NAME", help="of the clusters (default: %(default)s)")
     parser.add_argument("--k", type=positive, metavar="N", help="clusters (default: 2000)")
     parser.add_argument("--components", type=positive, metavar="N", help="principal components (default: 25)")
-    parser.add_argument("--init", choices=("random", "k-means++"), help="where k-means begins (default: random points)")
+    parser.add_argument("--init", choices=("k-means++", "random"), help="where k-means begins (default: k-means++)")
     parser.add_argument("--restarts", type=positive, metavar="N", help="runs, of which the best counts (default: 3)")
     parser.add_argument("--iterations", type=positive, metavar="N", help="of each run (default: 25)")
     parser.add_argument("--sample", type=positive, metavar="N", help="images to learn from (default: 256 a cluster)")

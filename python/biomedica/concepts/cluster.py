@@ -27,7 +27,14 @@ __all__ = ["Clustering", "cluster"]
 COLUMNS = {"image_cluster_id": pa.int32(), "image_cluster_distance": pa.float32()}
 POINTS_PER_CLUSTER = 256
 """In the sample, unless it is given: more hardly move the centroids."""
-DEFAULTS: dict[str, Any] = {"k": 2000, "components": 25, "init": "random", "restarts": 3, "iterations": 25, "seed": 0}
+DEFAULTS: dict[str, Any] = {
+    "k": 2000,
+    "components": 25,
+    "init": "k-means++",
+    "restarts": 3,
+    "iterations": 25,
+    "seed": 0,
+}
 """What is not asked for: that of the paper, where it says so."""
 JUDGED = 10_000
 """Points that the silhouette is of."""
@@ -103,7 +110,7 @@ def cluster(
         name: Of the clusters.
         k: Clusters, 2,000 if not given.
         components: Principal components, 25 if not given; at most as many as the features have numbers.
-        init: Where k-means begins: `random` points, or `k-means++`.
+        init: Where k-means begins: points far from each other (`k-means++`), or any (`random`).
         restarts: Runs of k-means, of which the best counts; 3 if not given.
         iterations: Of each; 25 if not given.
         sample: Images to learn from; 256 a cluster if not given.

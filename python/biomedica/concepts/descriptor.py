@@ -23,11 +23,11 @@ DIMENSION = 212
 
 
 class Descriptor:
-    """Encoded images to descriptors of length 1, on threads of the core."""
+    """Encoded images to descriptors of length 1 at most, on threads of the core."""
 
     def __init__(self, threads: int | None) -> None:
         self.record: dict[str, Any] = {
-            "model": COLOR_TEXTURE, "version": VERSION, "input": "image", "normalize": "l2", "dimension": DIMENSION,
+            "model": COLOR_TEXTURE, "version": VERSION, "input": "image", "normalize": "hellinger", "dimension": DIMENSION,
         }  # fmt: skip
         self.dimension = DIMENSION
         self._threads = threads

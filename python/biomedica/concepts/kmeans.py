@@ -32,6 +32,7 @@ class Searcher:
 
     def __init__(self, centroids: Vectors) -> None:
         faiss = imported()
+        self._centroids = centroids
         self._index: Any = faiss.IndexFlatL2(centroids.shape[1])
         if _gpus(faiss):
             self._index = faiss.index_cpu_to_all_gpus(self._index)
@@ -41,12 +42,13 @@ class Searcher:
         """Of each point the nearest centroid, and its distance."""
         if not len(points):
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        squares, labels = self._index.search(points, 1)
-        return labels[:, 0], np.sqrt(np.maximum(squares[:, 0], 0))
+        # faiss takes the difference of large squares for distances: good enough to compare them, and no more.
+        labels = self._index.search(points, 1)[1][:, 0]
+        return labels, np.linalg.norm(points - self._centroids[labels], axis=1)
 
 
 def kmeans(
-    points: Vectors, k: int, *, init: Init = "random", restarts: int = 1, iterations: int = 25, seed: int = 0
+    points: Vectors, k: int, *, init: Init = "k-means++", restarts: int = 1, iterations: int = 25, seed: int = 0
 ) -> KMeans:
     """The best of several runs of Lloyd's algorithm (doi 10.1109/TIT.1982.1056489), by faiss (arXiv 2401.08281).
 
@@ -128,7 +130,7 @@ def adjusted_rand(one: Labels, other: Labels) -> float:
 
 
 def imported() -> Any:
-    """Faiss.
+    """The module faiss.
 
     Raises:
         ModuleNotFoundError: It is not installed.

@@ -28,8 +28,11 @@ class Space:
     """The share of the variance of every component there is, kept or not, the largest first."""
 
     def project(self, features: "NDArray[np.generic]") -> Vectors:
-        """Features in this space: float32 [n, components]."""
-        return np.ascontiguousarray((features.astype(np.float32) - self.mean) @ self.components.T)
+        """Features in this space: float32 [n, components].
+
+        Computed in float64: the rounding of float32 would depend on the shape of the batch.
+        """
+        return np.ascontiguousarray((features.astype(np.float64) - self.mean) @ self.components.T, np.float32)
 
 
 def fit(batches: Iterable["NDArray[np.generic]"], components: int) -> Space:

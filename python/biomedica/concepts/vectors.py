@@ -19,7 +19,7 @@ __all__ = ["Rows", "Vectors"]
 
 Batch: TypeAlias = "tuple[NDArray[np.bool_], NDArray[np.generic]]"
 """Which rows have features, and those of these: [n, dimension]."""
-BATCH = 16_384
+BATCH = 8192
 """Rows."""
 
 T = TypeVar("T")

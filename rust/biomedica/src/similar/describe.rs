@@ -2,7 +2,8 @@
 //!
 //! The image becomes 128 by 128 pixels, and these five histograms. Each is brought to a sum of one, of which the square
 //! roots are taken (Hellinger's distance, as Arandjelović and Zisserman, "Three things everyone should know to improve
-//! object retrieval", 2012), and all five weigh the same; so a descriptor has length 1, and the product of two is from 0 to 1.
+//! object retrieval", 2012), and all five weigh the same; so a descriptor has length 1 (less without edges), and the product
+//! of two is from 0 to 1.
 //!
 //! | numbers | of what |
 //! |---|---|
