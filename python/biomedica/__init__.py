@@ -7,12 +7,11 @@
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
 document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
-`index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles.
+`index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles,
+`duplicates` finds copies among its images, `embed` and `cluster` make features of images and clusters of these.
 Experts name clusters of images in `annotate`, `label` settles their votes and labels all images, `audit` measures how
 right that is, `select` chooses some of the pairs. `attribution` writes who made each image, `export` and `push` hand
 datasets on. The command `biomedica` has the same words.
-`index` writes the index files that remote shards need, `enrich` asks PubMed for what
-it knows of a dataset's articles, `embed` and `cluster` make features of its images and clusters of these, `attribution` writes who made each image. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING

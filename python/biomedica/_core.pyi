@@ -196,10 +196,9 @@ class Chunk:
 def hash_images(
     encoded: Sequence[Buffer], out: NDArray[np.uint64], *, threads: int | None = None
 ) -> list[tuple[int, str]]:
-    """Hash what encoded images look like, as `bm.duplicates` describes, with the GIL released.
+    """Hash what images look like (see `bm.duplicates`) into `out`, of shape (N,), with the GIL released.
 
-    Writes the hashes to `out`, of shape (N,): 0 for an image that is too even or cannot be decoded. Gives index and
-    message of those that cannot be decoded.
+    0 is for an image that is too even or cannot be decoded; gives index and message of the latter.
     """
 
 def hash_variants(value: int) -> list[int]:
@@ -218,18 +217,17 @@ def group_hashes(
     """Group images whose hashes, turned and mirrored in any way, differ in at most `threshold` bits; 0 is alone.
 
     The largest by `sizes` (of equals the first) that is in no group takes in all that are near it and in none. Arrays have
-    shape (N,): `representatives` takes who stands for each, `distances` the bits in which they differ. `progress` is
-    called about ten times a second with how many different hashes are done. Raises ValueError above `MAX_THRESHOLD`.
+    shape (N,): `representatives` takes who stands for each, `distances` the bits between them. `progress` is told how
+    many different hashes are done. Raises ValueError above `MAX_THRESHOLD`.
     """
 
 def describe_images(
     encoded: Sequence[Buffer], out: NDArray[np.float32], *, threads: int | None = None
 ) -> list[tuple[int, str]]:
-    """Describe colours and textures of encoded images by hand-made histograms, with the GIL released.
+    """Describe colours and textures of images into `out`, of shape (N, `DESCRIPTOR_LENGTH`), with the GIL released.
 
-    Writes descriptors of length 1 to `out`, of shape (N, `DESCRIPTOR_LENGTH`): square roots of histograms of colours
-    (0 to 31), lightness (32), directions and contrast of edges (64), local binary patterns (104) and frequencies (184 to
-    211); zeros for an image that cannot be decoded. Gives index and message of those.
+    Square roots of histograms of colours (from 0), lightness (32), edges (64), local binary patterns (104), frequencies
+    (184), of length 1; zeros for an image that cannot be decoded, of which it gives index and message.
     """
 
 @final
