@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn edges_are_told_by_direction_and_quarter() {
-        let stripes = |at: usize| [if at / 4 % 2 == 0 { 0.0 } else { 1.0 }; 3];
+        let stripes = |at: usize| [if (at / 4).is_multiple_of(2) { 0.0 } else { 1.0 }; 3];
         // Upright stripes change across, lying ones down.
         assert_eq!(most(&described(|x, _| stripes(x))[EDGES][..STEPS]), 0);
         assert_eq!(most(&described(|_, y| stripes(y))[EDGES][..STEPS]), STEPS / 2);
