@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -63,6 +64,12 @@ def press(page: Page, key: str) -> None:
         page.keyboard.press(key)
 
 
+def follow(page: Page, role: Literal["link", "button"], name: str) -> None:
+    """Click what leads to another page, and be there."""
+    with page.expect_navigation():
+        page.get_by_role(role, name=name, exact=True).click()
+
+
 def said(ledger: Ledger, expert: str) -> list[Answer]:
     return [answer for answer in ledger.answers() if answer.expert == expert]
 
@@ -108,7 +115,7 @@ def test_the_queue_ends_and_undoing_brings_the_last_one_back_filled_in(page: Pag
         press(page, "Enter")
     expect(page.get_by_role("heading")).to_have_text("All done, ana")
     assert sorted(order) == [0, 1, 2]
-    page.get_by_role("button", name="Undo the last one").click()
+    follow(page, "button", "Undo the last one")
     assert number(page) == order[-1]
     assert len(said(ledger, "ana")) == 2
     expect(page.locator("input[value=single]")).to_be_checked()
@@ -154,7 +161,8 @@ def test_a_caption_with_a_script_stays_text(page: Page, url: str) -> None:
 def test_images_are_shown_small_and_in_full(page: Page, url: str, dataset: bm.Dataset) -> None:
     cluster = enter(page, url, "ana")
     expect(page.locator("#montage figure")).to_have_count(8)
-    page.wait_for_function("[...document.images].filter(i => i.src).every(i => i.complete && i.naturalWidth > 0)")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("[...document.images].filter(i => i.src).every(i => i.complete && i.naturalWidth > 0)")
     first = page.locator("#montage a").first
     assert first.get_attribute("href") == f"/image/PMC{100 + cluster}_0001"
     page.keyboard.press("i")
@@ -228,9 +236,9 @@ def test_skipping_and_changing_an_answer_later(page: Page, url: str, ledger: Led
     page.keyboard.press("s")
     page.keyboard.press("a")
     press(page, "Enter")
-    page.get_by_role("link", name="My answers").click()
+    follow(page, "link", "My answers")
     expect(page.locator("tbody tr")).to_have_count(2)
-    page.get_by_role("link", name=str(cluster), exact=True).click()
+    follow(page, "link", str(cluster))
     page.keyboard.press("m")
     press(page, "Enter")
     assert [(one.cluster, one.panel_type) for one in said(ledger, "ana")] == [(cluster, "multi")]
@@ -241,14 +249,14 @@ def test_without_scripts_the_page_is_a_plain_form(browser: Browser, url: str, le
     page = context.new_page()
     page.goto(url)
     page.get_by_label("Your name").fill("ana")
-    page.get_by_role("button", name="Begin").click()
-    page.get_by_role("button", name="Save, next").click()
+    follow(page, "button", "Begin")
+    follow(page, "button", "Save, next Enter")
     expect(page.locator("#problem")).to_contain_text("Not saved: choose single or multi panel")
     page.get_by_label("single").check()
     page.get_by_label("Maps", exact=True).check()
     page.get_by_label("New one, of the first global concept chosen").fill("map of a hospital")
     page.get_by_label("Notes").fill("by mouse")
-    page.get_by_role("button", name="Save, next").click()
+    follow(page, "button", "Save, next Enter")
     (answer,) = said(ledger, "ana")
     assert (answer.local_concepts, answer.notes, answer.seconds) == (("map of a hospital",), "by mouse", None)
     assert ledger.concepts() == [("Maps", "map of a hospital")]
