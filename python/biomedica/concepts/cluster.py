@@ -256,10 +256,10 @@ def _learnt(vectors: Vectors, asked: dict[str, Any], tell: Progress) -> tuple[Mo
     tell("train", 1, 2)
     other = kmeans(points, k, restarts=use["restarts"], seed=seed + 1, **runs)
     tell("train", 2, 2)
-    labels, _ = Searcher(best.centroids).nearest(points)
-    again, _ = Searcher(other.centroids).nearest(points)
+    labels, distances = Searcher(best).nearest(points)
+    again, _ = Searcher(other).nearest(points)
     judged = np.random.default_rng(seed).permutation(len(points))[:JUDGED]
-    made = Model(space, best.centroids)
+    made = Model(space, best)
     return made, {
         "features": vectors.name,
         "features_made_by": identity(vectors.record),
@@ -268,7 +268,7 @@ def _learnt(vectors: Vectors, asked: dict[str, Any], tell: Progress) -> tuple[Mo
         "components": len(space.components),
         "sample": len(points),
         "explained_variance_ratio": [float(f"{ratio:.6g}") for ratio in space.ratios[:100]],
-        "inertia": best.inertia / len(points),
+        "inertia": float(np.mean(distances.astype(np.float64) ** 2)),
         "silhouette": silhouette(points[judged], labels[judged]),
         "stability": adjusted_rand(labels, again),
         "empty": int(k - len(np.unique(labels))),

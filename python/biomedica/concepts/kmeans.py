@@ -1,6 +1,5 @@
 """k-means by faiss, and how good and how stable clusters are."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Init", "KMeans", "Searcher", "adjusted_rand", "imported", "kmeans", "silhouette"]
+__all__ = ["Init", "Searcher", "adjusted_rand", "imported", "kmeans", "silhouette"]
 
 Vectors: TypeAlias = "NDArray[np.float32]"
 Labels: TypeAlias = "NDArray[np.int64]"
@@ -19,16 +18,6 @@ SPREAD = 16
 """Points a cluster that k-means++ draws from."""
 BLOCK = 1024
 """Rows of distances at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class KMeans:
-    """Centroids, and what they are of the points that they were made of."""
-
-    centroids: Vectors
-    """[k, d]"""
-    inertia: float
-    """Sum of the points' squared distances to their centroids."""
 
 
 class Searcher:
@@ -48,12 +37,13 @@ class Searcher:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         # faiss takes the difference of large squares for distances: good enough to compare them, and no more.
         labels = self._index.search(points, 1)[1][:, 0]
-        return labels, np.linalg.norm(points - self._centroids[labels], axis=1)
+        apart = points - self._centroids[labels]
+        return labels, np.sqrt(np.einsum("ij,ij->i", apart, apart))
 
 
 def kmeans(
     points: Vectors, k: int, *, init: Init = "k-means++", restarts: int = 1, iterations: int = 25, seed: int = 0
-) -> KMeans:
+) -> Vectors:
     """The best of several runs of Lloyd's algorithm (doi 10.1109/TIT.1982.1056489), by faiss (arXiv 2401.08281).
 
     A cluster that loses its last point gets half of a large one's. All points count: the sample is the caller's to draw.
@@ -65,6 +55,9 @@ def kmeans(
         restarts: Runs, of which the one with the least inertia is kept.
         iterations: Of each run.
         seed: Of all draws.
+
+    Returns:
+        The centroids, float32 [k, d].
     """
     faiss = imported()
     runs = faiss.Kmeans(
@@ -73,21 +66,15 @@ def kmeans(
         niter=iterations,
         seed=seed,
         gpu=_gpus(faiss),
-        # The same result with fewer distances: those to centroids that cannot be the nearest are left out.
-        use_super_kmeans=True,
         min_points_per_centroid=1,
         max_points_per_centroid=len(points) // k + 1,
     )
-    best: KMeans | None = None
+    best, least = points[:0], np.inf
     for run in range(restarts):
         runs.cp.seed = seed + RUNS * run
-        runs.train(points, init_centroids=_spread(points, k, runs.cp.seed) if init == "k-means++" else None)
-        # What faiss reports is of the centroids before the last step.
-        _, distances = Searcher(runs.centroids).nearest(points)
-        inertia = float(np.sum(distances.astype(np.float64) ** 2))
-        if best is None or inertia < best.inertia:
-            best = KMeans(runs.centroids, inertia)
-    assert best is not None  # noqa: S101 - there is one run at least
+        inertia = runs.train(points, init_centroids=_spread(points, k, runs.cp.seed) if init == "k-means++" else None)
+        if inertia < least:
+            best, least = runs.centroids, inertia
     return best
 
 
