@@ -33,6 +33,7 @@ __all__ = [
     "compact",
     "describe_images",
     "extract",
+    "find_hashes",
     "group_hashes",
     "hash_images",
     "hash_variants",
@@ -203,6 +204,20 @@ def hash_images(
 
 def hash_variants(value: int) -> list[int]:
     """The hashes of an image as it is, mirrored left to right, top to bottom, both; then the same of it transposed."""
+
+def find_hashes(
+    queries: NDArray[np.uint64],
+    hashes: NDArray[np.uint64],
+    threshold: int,
+    *,
+    limit: int = 1 << 26,
+    threads: int | None = None,
+) -> pa.RecordBatch:
+    """Find of each query all hashes that, turned and mirrored in any way, differ from it in at most `threshold` bits.
+
+    Gives the columns `query` and `number` (uint32, places in the arrays of shape (Q,) and (N,)) and `distance` (uint8), by
+    query, then by number. 0 is near nothing. Raises ValueError above `MAX_THRESHOLD`, and for more than `limit` pairs.
+    """
 
 def group_hashes(
     hashes: NDArray[np.uint64],

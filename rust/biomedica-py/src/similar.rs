@@ -1,7 +1,9 @@
 //! Hashes, groups and descriptors of images; see the stub.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use arrow_array::{ArrayRef, RecordBatch, UInt8Array, UInt32Array};
 use biomedica::error::Error;
 use biomedica::pipeline;
 use biomedica::similar::describe::{Describer, LENGTH};
@@ -9,6 +11,7 @@ use biomedica::similar::phash::{self, Hasher};
 use biomedica::similar::{self, MAX_THRESHOLD};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3_arrow::PyRecordBatch;
 
 use crate::buffer::{Lent, buffer, images, output, written};
 use crate::error::CoreError;
@@ -56,6 +59,38 @@ pub fn hash_variants(value: u64) -> [u64; 8] {
     phash::variants(value)
 }
 
+/// Pairs of `queries` and `hashes` that are near each other, as a record batch.
+#[pyfunction]
+#[pyo3(signature = (queries, hashes, threshold, *, limit=1 << 26, threads=None))]
+pub fn find_hashes<'py>(
+    py: Python<'py>,
+    queries: &Bound<'py, PyAny>,
+    hashes: &Bound<'py, PyAny>,
+    threshold: u32,
+    limit: usize,
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyAny>> {
+    check(threshold)?;
+    let (queries, hashes) =
+        (buffer::<u64>(queries, "queries must be uint64")?, buffer::<u64>(hashes, "hashes must be uint64")?);
+    let (queries, hashes) = (Lent::new(&queries), Lent::new(&hashes));
+    let (queries, hashes, threads) = (queries.as_ref(), hashes.as_ref(), pipeline::threads(threads));
+    let never = AtomicBool::new(false);
+    let work = |stop: &(dyn Fn() -> bool + Sync)| similar::find(queries, hashes, threshold, limit, threads, stop);
+    let found = interrupt::run_with(py, &never, |_| Ok(()), work)?.ok_or_else(|| {
+        PyValueError::new_err(format!(
+            "more than {limit} pairs of hashes within {threshold} bits; take a lower threshold"
+        ))
+    })?;
+    let columns: [(&str, ArrayRef); 3] = [
+        ("query", Arc::new(UInt32Array::from(found.queries))),
+        ("number", Arc::new(UInt32Array::from(found.numbers))),
+        ("distance", Arc::new(UInt8Array::from(found.distances))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(PyRecordBatch::new(batch).into_pyarrow(py)?)
+}
+
 /// Group images by their hashes into `representatives` and `distances`; `progress` is called with how many are done.
 #[pyfunction]
 #[pyo3(signature = (hashes, sizes, threshold, representatives, distances, *, threads=None, progress=None))]
@@ -70,11 +105,7 @@ pub fn group_hashes(
     threads: Option<usize>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
-    if threshold > MAX_THRESHOLD {
-        return Err(PyValueError::new_err(format!(
-            "a threshold of {threshold} bits, which is not within 0..={MAX_THRESHOLD}"
-        )));
-    }
+    check(threshold)?;
     let (hashes, sizes) =
         (buffer::<u64>(hashes, "hashes must be uint64")?, buffer::<u64>(sizes, "sizes must be uint64")?);
     let (hashes, sizes) = (Lent::new(&hashes), Lent::new(&sizes));
@@ -93,6 +124,13 @@ pub fn group_hashes(
     written(&representatives).copy_from_slice(&groups.representatives);
     written(&distances).copy_from_slice(&groups.distances);
     Ok(())
+}
+
+fn check(threshold: u32) -> PyResult<()> {
+    if threshold <= MAX_THRESHOLD {
+        return Ok(());
+    }
+    Err(PyValueError::new_err(format!("a threshold of {threshold} bits, which is not within 0..={MAX_THRESHOLD}")))
 }
 
 fn said(failed: Vec<(usize, Error)>) -> Vec<(usize, String)> {

@@ -1,11 +1,13 @@
-//! What images look like: a hash that copies share ([`phash`]), which images are near each other ([`search`]), groups of
-//! them ([`group()`]), and a descriptor of colours and textures ([`describe`]).
+//! What images look like: a hash that copies share ([`phash`]), which images are near others ([`find()`]), groups of them
+//! ([`group()`]), and a descriptor of colours and textures ([`describe`]).
 
 pub mod describe;
+mod find;
 mod group;
 pub mod phash;
 mod search;
 
+pub use find::{Found, find};
 pub use group::{Groups, group};
 pub use search::{MAX_THRESHOLD, Search};
 
