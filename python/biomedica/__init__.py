@@ -10,7 +10,7 @@ document, `open` opens a dataset, `stream` gives its samples, or those of any sh
 `index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles,
 `duplicates` finds copies among its images, `embed` and `cluster` make features of images and clusters of these.
 Experts name clusters of images in `annotate`, `label` settles their votes and labels all images, `audit` measures how
-right that is, `select` chooses some of the pairs. `attribution` writes who made each image, `export` and `push` hand
+right that is, `select` chooses some of the pairs, `leaks` finds those that test sets have too. `attribution` writes who made each image, `export` and `push` hand
 datasets on. The command `biomedica` has the same words.
 """
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from biomedica._export import Exported, export
     from biomedica._extract import PartBegun, PartEnded, Progress, extract
     from biomedica._index import Indexed, index
+    from biomedica._leaks import Leaks, leaks
     from biomedica._push import Pushed, push
     from biomedica._read import Chunk, Reader, read
     from biomedica._retry import Retried, retry
@@ -76,6 +77,7 @@ __all__ = [
     "Exported",
     "Indexed",
     "Labelling",
+    "Leaks",
     "Loader",
     "Merged",
     "ModelError",
@@ -111,6 +113,7 @@ __all__ = [
     "extract",
     "index",
     "label",
+    "leaks",
     "loader",
     "merge",
     "open",
@@ -141,6 +144,7 @@ _HOME = {
     "Exported": "_export",
     "Indexed": "_index",
     "Labelling": "concepts.label",
+    "Leaks": "_leaks",
     "Loader": "load.loader",
     "Merged": "train.merge",
     "PartBegun": "_extract",
@@ -173,6 +177,7 @@ _HOME = {
     "survey": "_survey",
     "index": "_index",
     "label": "concepts.label",
+    "leaks": "_leaks",
     "loader": "load.loader",
     "merge": "train.merge",
     "open": "dataset",

@@ -210,13 +210,13 @@ def find_hashes(
     hashes: NDArray[np.uint64],
     threshold: int,
     *,
-    limit: int = 1 << 26,
+    limit: int = ...,
     threads: int | None = None,
 ) -> pa.RecordBatch:
     """Find of each query all hashes that, turned and mirrored in any way, differ from it in at most `threshold` bits.
 
     Gives the columns `query` and `number` (uint32, places in the arrays of shape (Q,) and (N,)) and `distance` (uint8), by
-    query, then by number. 0 is near nothing. Raises ValueError above `MAX_THRESHOLD`, and for more than `limit` pairs.
+    query, then by number. 0 is near nothing. Raises ValueError above `MAX_THRESHOLD`, and for more than `limit` pairs (by default 2**26).
     """
 
 def group_hashes(

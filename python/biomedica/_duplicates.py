@@ -21,7 +21,7 @@ from biomedica.exceptions import DatasetError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Duplicates", "duplicates"]
+__all__ = ["GROUPS", "HASHES", "THRESHOLD", "Duplicates", "check_threshold", "duplicates", "hash_pairs"]
 
 HASHES, GROUPS = "hashes", "duplicates"
 THRESHOLD = 4
@@ -107,8 +107,7 @@ def duplicates(
         >>> rows = bm.open("dataset/").sidecar("duplicates")  # doctest: +SKIP
     """
     begin = time.monotonic()
-    if not 0 <= threshold <= _core.MAX_THRESHOLD:
-        raise ValueError(f"threshold is {threshold}, but must be within 0 to {_core.MAX_THRESHOLD} bits")
+    check_threshold(threshold)
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}, but must be 1 or more")
     if not isinstance(dataset, Dataset):
@@ -126,7 +125,7 @@ def duplicates(
             progress(state())
 
     with dataset.storage.lock(GROUPS):
-        for done in _hash(dataset, threads):
+        for done in hash_pairs(dataset, threads):
             show(pairs=done)
         table = _Table(dataset)
         counts["without_hash"] = table.without_hash
@@ -139,8 +138,21 @@ def duplicates(
     return state()
 
 
-def _hash(dataset: Dataset, threads: int | None) -> Iterator[int]:
-    """Hash the images of all parts where that is still to be done; yields how many pairs are hashed."""
+def check_threshold(threshold: int) -> None:
+    """Refuse a number of bits in which no hashes are compared.
+
+    Raises:
+        ValueError: It is out of bounds.
+    """
+    if not 0 <= threshold <= _core.MAX_THRESHOLD:
+        raise ValueError(f"threshold is {threshold}, but must be within 0 to {_core.MAX_THRESHOLD} bits")
+
+
+def hash_pairs(dataset: Dataset, threads: int | None) -> Iterator[int]:
+    """Hash the images of all parts where that is still to be done; yields how many pairs are hashed.
+
+    Who does so holds the folder `GROUPS`.
+    """
     sidecar = Sidecar(dataset, HASHES, {"image_phash": pa.uint64()})
     missing = sidecar.missing()
     waiting = sum(

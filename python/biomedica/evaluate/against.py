@@ -2,29 +2,27 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from biomedica._images import PLACES, image_batches
-from biomedica._sidecar import Part
 from biomedica._sources import StorageOptions, StrPath
-from biomedica._tombstones import live_pairs
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 from biomedica.exceptions import DatasetError, SourceNotFoundError
+from biomedica.selections.pairs import Pairs
 
-__all__ = ["Against", "Folder", "Item", "Items", "as_items"]
+__all__ = ["Against", "Folder", "Held", "Image", "Item", "Items", "as_items"]
 
 FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MOST_BYTES = 1 << 28
-"""Of an image; a larger file is not read."""
+"""Of an image; a larger file is refused."""
 MOST_TEXT = 1 << 20
-"""Of the JSON beside an image."""
+"""Of the JSON beside an image; of a larger one nothing is read."""
 BATCH = 64
 
 
@@ -55,8 +53,22 @@ class Items(Protocol):
         """Its images."""
 
 
-Against: TypeAlias = "StrPath | Items"
+Against: TypeAlias = StrPath | Items
 """A folder of images, the directory or URL of a dataset, or the images of a task."""
+
+
+def as_items(against: Against, storage_options: StorageOptions | None = None) -> Items:
+    """The images that a path or URL is about; those of a task as they are.
+
+    Raises:
+        SourceNotFoundError: There is no such folder or dataset, or no image in it.
+    """
+    if not isinstance(against, str | os.PathLike):
+        return against
+    where = os.fspath(against)
+    if "://" in where or (Path(where) / "dataset.json").is_file():
+        return Held(open_dataset(against, storage_options=storage_options))
+    return Folder(against)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +83,21 @@ class Image:
 class Folder:
     """The images in a folder and the folders below it; an image's key is its path from there.
 
-    Where `x.json` lies beside `x.jpg`, the texts in it are the image's group: so articles that it names are known.
+    Where `x.json` lies beside `x.jpg`, the texts in it are the image's group, so that the article which they name is known.
 
     Raises:
         SourceNotFoundError: There is no such folder, or no image in it.
     """
 
     def __init__(self, path: StrPath) -> None:
+        self.name = os.fspath(path).rstrip("/")
         self._root = Path(path)
-        self.name = self._root.resolve().name
         if not self._root.is_dir():
             raise SourceNotFoundError(f"{path}: there is no such folder")
         found = (Path(folder) / name for folder, _, names in os.walk(self._root) for name in names)
         self._files = sorted(path for path in found if path.suffix.lower() in FORMATS)
         if not self._files:
-            raise SourceNotFoundError(f"{path}: no image in it; known are {' '.join(FORMATS)}")
+            raise SourceNotFoundError(f"{path}: there is no image in it ({' '.join(FORMATS)})")
 
     def __iter__(self) -> Iterator[Image]:
         """The images by their paths."""
@@ -99,29 +111,40 @@ class Folder:
             yield Image(path.relative_to(self._root).as_posix(), data, _beside(path))
 
 
-class Pairs:
-    """The images of another dataset, such as one that was held out; groups are accessions, with DOIs where known."""
+class Held:
+    """The images of another dataset, such as one that was held out; groups are accessions and DOIs of their articles."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-        self.name = dataset.location.rstrip("/").rsplit("/", 1)[-1]
+        self.name = dataset.location.rstrip("/")
+        self._storage = dataset.storage
+        self._pairs = Pairs(dataset)
 
     def __iter__(self) -> Iterator[Image]:
-        """The images of all pairs, in the order of parts and shards."""
-        dataset = self._dataset
-        articles = dict(dataset.parts_by_table("articles"))
-        for part in (Part(*part) for part in dataset.parts_of("figures")):
-            columns = [*PLACES, "article_accession_id", "shard"]
-            rows = dataset.storage.table([part.path]).to_table(columns=columns)
-            rows = rows.filter(live_pairs(rows, dataset.dead_articles.get(int(part.name))))
-            known = dataset.storage.table([articles[part.name]]).to_table(
-                columns=["article_accession_id", "article_doi"]
-            )
-            dois = dict(zip(*(column.to_pylist() for column in known.columns), strict=True))
-            for shard in pc.unique(rows["shard"]).to_pylist():
-                here = rows.filter(pc.equal(rows["shard"], shard))
-                names = zip(here["image_id"].to_pylist(), here["article_accession_id"].to_pylist(), strict=True)
-                for batch in image_batches(dataset.storage, shard, here, BATCH):
-                    for data in batch:
-                        image_id, article = next(names)
-                        yield Image(image_id, bytes(data), f"{article} {dois.get(article) or ''}".strip())
+        """The images of all pairs, by part and shard."""
+        for table in self._pairs.tables([*PLACES, "shard", "article_doi"]):
+            for shard in pc.unique(table["shard"]).to_pylist():
+                rows = table.filter(pc.equal(table["shard"], shard))
+                names = iter(rows.select(["image_id", "article_accession_id", "article_doi"]).to_pylist())
+                for batch in image_batches(self._storage, shard, rows, BATCH):
+                    for data, row in zip(batch, names, strict=False):
+                        group = f"{row['article_accession_id']} {row['article_doi'] or ''}".strip()
+                        yield Image(row["image_id"], bytes(data), group)
+
+
+def _beside(path: Path) -> str | None:
+    """The texts of the JSON beside an image."""
+    beside = path.with_suffix(".json")
+    try:
+        if beside.stat().st_size > MOST_TEXT:
+            return None
+        return " ".join(_texts(json.loads(beside.read_bytes()))) or None
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for one in value if isinstance(value, list) else value.values():
+            yield from _texts(one)

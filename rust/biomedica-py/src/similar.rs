@@ -88,7 +88,7 @@ pub fn find_hashes<'py>(
         ("distance", Arc::new(UInt8Array::from(found.distances))),
     ];
     let batch = RecordBatch::try_from_iter(columns).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(PyRecordBatch::new(batch).into_pyarrow(py)?)
+    PyRecordBatch::new(batch).into_pyarrow(py)
 }
 
 /// Group images by their hashes into `representatives` and `distances`; `progress` is called with how many are done.

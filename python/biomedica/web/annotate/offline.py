@@ -4,7 +4,6 @@ Such a page loads nothing. Its policy permits its own script and style, by their
 an expert says is kept by the browser and saved as a file of answers, which `annotate(imports=…)` takes.
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Callable
@@ -21,12 +20,12 @@ from biomedica.web.annotate.form import groups
 from biomedica.web.annotate.ledger import Ledger
 from biomedica.web.app import HERE, environment
 from biomedica.web.images import small
+from biomedica.web.standalone import NOTHING, inlined, policy
 
 __all__ = ["write_pages"]
 
 SIDE = 256
 """Of the images in a page, which are also shown alone."""
-NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 SCRIPTS = ("annotate.js", "offline.js")
 EMPTY = {
     "panel_type": "",
@@ -88,15 +87,8 @@ def write_pages(
 
 def _with_policy(style: str, scripts: list[str]) -> dict[str, object]:
     """The scripts, as they stand in a page, and the policy that permits them and the style."""
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return {"policy": policy, "scripts": [Markup(script) for script in scripts]}  # noqa: S704 - files of this package
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    shown = [Markup(script) for script in scripts]  # noqa: S704 - files of this package
+    return {"policy": policy(style, scripts), "scripts": shown}
 
 
 def _images(cluster: Cluster, dataset: Dataset) -> dict[str, str]:
@@ -104,9 +96,7 @@ def _images(cluster: Cluster, dataset: Dataset) -> dict[str, str]:
     found = {}
     for sample in (sample for section in SECTIONS for sample in cluster.samples[section]):
         try:
-            image = small(dataset.image(sample.image_id), SIDE)
+            found[sample.image_id] = inlined(small(dataset.image(sample.image_id), SIDE))
         except (KeyError, ValueError):
             found[sample.image_id] = NOTHING
-        else:
-            found[sample.image_id] = f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
     return found

@@ -1,0 +1,29 @@
+"""Pages without a server: files that load nothing, with style, scripts and images within them."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+
+from biomedica.web.images import Shown
+
+__all__ = ["NOTHING", "inlined", "policy"]
+
+NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+"""An empty image, where one cannot be shown."""
+
+
+def policy(style: str, scripts: Sequence[str] = ()) -> str:
+    """What such a page may do, for its Content-Security-Policy: show this style and inlined images, run these scripts."""
+    permitted = f"script-src {' '.join(map(_hash, scripts))}; " if scripts else ""
+    return (
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; {permitted}base-uri 'none'; form-action 'none'"
+    )
+
+
+def inlined(image: Shown) -> str:
+    """An image as a `data:` address."""
+    return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
