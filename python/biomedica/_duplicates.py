@@ -21,7 +21,7 @@ from biomedica.exceptions import DatasetError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["GROUPS", "HASHES", "THRESHOLD", "Duplicates", "check_threshold", "duplicates", "hash_pairs"]
+__all__ = ["GROUPS", "HASHES", "Duplicates", "check_threshold", "duplicates", "hash_pairs"]
 
 HASHES, GROUPS = "hashes", "duplicates"
 THRESHOLD = 4

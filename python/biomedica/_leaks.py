@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import pyarrow as pa
 
-from biomedica._duplicates import GROUPS, HASHES, THRESHOLD, check_threshold, hash_pairs
+from biomedica._duplicates import GROUPS, HASHES, check_threshold, hash_pairs
 from biomedica._sidecar import Part, fresh_files
 from biomedica._sources import StorageOptions, StrPath
 from biomedica._storage import storage
@@ -26,6 +26,8 @@ from biomedica.selections.pairs import Pairs
 
 __all__ = ["Leaks", "leaks"]
 
+THRESHOLD = 6
+"""Bits of 63; two more than duplicates have, as a copy that is missed costs more than a pair that is left out."""
 SIMILARITY = 0.95
 SHOWN = 200
 BLOCK = 1 << 20
@@ -40,6 +42,8 @@ class Leaks:
     """Images of the tasks that were read."""
     unreadable: int
     """Those of them that cannot be decoded: only their bytes and names are compared."""
+    hashed: int
+    """Pairs of the dataset that have hashes by now; 0 where nothing was to be hashed."""
     images: int
     """Pairs of the dataset that were searched."""
     total_images: int
@@ -61,7 +65,7 @@ def leaks(
     against: Against | Iterable[Against],
     output: StrPath,
     *,
-    evidence: Iterable[Evidence] | None = None,
+    evidence: Evidence | Iterable[Evidence] | None = None,
     threshold: int = THRESHOLD,
     features: str | None = None,
     weights: "str | os.PathLike[str] | None" = None,
@@ -120,7 +124,7 @@ def leaks(
         dataset = open_dataset(dataset, storage_options=storage_options)
     tasks = _opened(against, storage_options)
     names = [task.name for task in tasks]
-    counts = dict.fromkeys(("items", "unreadable", "images", "blocked", "leaked"), 0)
+    counts = dict.fromkeys(("items", "unreadable", "hashed", "images", "blocked", "leaked"), 0)
     evidences = {kind: Count() for kind in EVIDENCE if kind in wanted}
     leaked_of = dict.fromkeys(names, 0)
 
@@ -139,7 +143,7 @@ def leaks(
         targets = Targets(tasks, embedder, threads, lambda items: show(items=items))
     show(items=len(targets), unreadable=targets.unreadable)
     if "near" in wanted:
-        _hash(dataset, threads, show)
+        _hash(dataset, threads, lambda hashed: show(hashed=hashed))
     finder = Finder(
         dataset, targets, wanted, threshold=threshold, similarity=similarity, vectors=vectors, threads=threads
     )
@@ -154,11 +158,11 @@ def leaks(
 
     record = {
         "dataset": {"location": dataset.location, "sha256": sha256("\n".join(pairs.made_of).encode()).hexdigest()},
-        **counts,
+        **{name: count for name, count in counts.items() if name != "hashed"},
         "evidence": {kind: asdict(count) for kind, count in evidences.items()},
         "tasks": targets.told(leaked_of),
         "threshold": threshold if "near" in wanted else None,
-        "chance": chance(threshold) if "near" in wanted else None,
+        "chance": chance(threshold, counts["images"] * counts["items"]) if "near" in wanted else None,
         "similarity": None if vectors is None else similarity,
         "features": None if vectors is None else {"name": features, **identity(vectors.record)},
     }
@@ -166,10 +170,12 @@ def leaks(
     return state()
 
 
-def _wanted(evidence: Iterable[Evidence] | None, features: str | None) -> frozenset[Evidence]:
+def _wanted(evidence: Evidence | Iterable[Evidence] | None, features: str | None) -> frozenset[Evidence]:
     if evidence is None:
         return frozenset(kind for kind in EVIDENCE if kind != "features" or features)
-    wanted = frozenset[Evidence]([evidence] if isinstance(evidence, str) else evidence)
+    if isinstance(evidence, str):
+        evidence = (evidence,)
+    wanted = frozenset(evidence)
     unknown = sorted(wanted - set(EVIDENCE))
     if unknown or not wanted:
         raise ValueError(f"evidence has {', '.join(unknown) or 'nothing'}; there are {', '.join(EVIDENCE)}")
@@ -215,13 +221,13 @@ def _need_web() -> None:
         ) from error
 
 
-def _hash(dataset: Dataset, threads: int | None, show: Callable[[], object]) -> None:
+def _hash(dataset: Dataset, threads: int | None, show: Callable[[int], object]) -> None:
     """Hash what of the dataset is not hashed yet."""
     parts = [Part(*part) for part in dataset.parts_of("figures")]
     if len(fresh_files(dataset.storage, HASHES, parts)) < len(parts):
         with dataset.storage.lock(GROUPS):
-            for _ in hash_pairs(dataset, threads):
-                show()
+            for hashed in hash_pairs(dataset, threads):
+                show(hashed)
 
 
 def _blocks(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:

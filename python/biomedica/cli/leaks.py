@@ -45,7 +45,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
         type=natural,
-        default=4,
+        default=6,
         metavar="BITS",
         help="in how many of 63 bits the hashes of copies may differ, at most 16 (default: %(default)s)",
     )
@@ -72,8 +72,9 @@ def run(args: argparse.Namespace, output: "Output") -> int:
     with counted(output) as show:
 
         def progress(state: "Leaks") -> None:
-            text = f"{state.items:,} test images read, {state.images:,} of {state.total_images:,} images searched"
-            show(state.images, state.total_images, dataclasses.asdict(state), text)
+            done, what = (state.images, "searched") if state.images else (state.hashed, "hashed")
+            text = f"{state.items:,} test images read, {done:,} of {state.total_images:,} images {what}"
+            show(done, state.total_images, dataclasses.asdict(state), text)
 
         found = biomedica.leaks(
             args.dataset,
@@ -100,10 +101,10 @@ def _told(found: "Leaks", args: argparse.Namespace) -> str:
     rows += [(kind, f"{one.pairs:,}", f"{one.images:,}", f"{one.items:,}") for kind, one in found.evidence.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-    lines += [f"{name}: {count:,} of its images are in the dataset" for name, count in found.tasks.items()]
+    lines += [f"{name}: {count:,} of its images seem to be in the dataset" for name, count in found.tasks.items()]
     unreadable = f"; {found.unreadable:,} of them cannot be decoded" if found.unreadable else ""
     lines.append(
-        f"{found.leaked:,} of {found.items:,} test images are in the dataset{unreadable}; {found.blocked:,} of"
+        f"{found.leaked:,} of {found.items:,} test images seem to be in the dataset{unreadable}; {found.blocked:,} of"
         f" {found.images:,} images are to be left out: {args.output}"
     )
     return "\n".join(lines)

@@ -23,10 +23,13 @@ CHANCE = {
 """By bits, the share of pairs of different figures that are as near: of six articles, and of drawings of 22 templates."""
 
 
-def chance(threshold: int) -> dict[str, float] | None:
-    """What share of the pairs of different figures is as near; None where it was not measured."""
+def chance(threshold: int, pairs: int) -> dict[str, dict[str, float]] | None:
+    """Of so many pairs of different figures, how many hashes are as near all the same; None where it was not measured."""
     measured = next((bits for bits in sorted(CHANCE) if bits >= threshold), None)
-    return None if measured is None else dict(zip(("articles", "drawings"), CHANCE[measured], strict=True))
+    if measured is None:
+        return None
+    shares = zip(("articles", "drawings"), CHANCE[measured], strict=True)
+    return {kind: {"share": share, "pairs": round(share * pairs)} for kind, share in shares}
 
 
 def write_leaks(

@@ -64,7 +64,6 @@ def leaks_page(
     return template.render(
         record=record,
         pairs=shown,
-        listed_pairs=len(pairs),
         policy=policy(style),
         style=Markup(style),  # noqa: S704 - files of this package
     )
