@@ -24,7 +24,7 @@ from biomedica.demo import draw
 from biomedica.evaluate import evidence
 from biomedica.evaluate.against import Folder
 from biomedica.evaluate.targets import Lookup, references
-from browser import opened
+from browser import launched, opened
 from bucket import Bucket
 from made import packages
 
@@ -82,6 +82,12 @@ def hashed(dataset: bm.Dataset) -> list[str]:
     """Pairs that look like something, so that they have a hash."""
     rows = dataset.sidecar("hashes").to_table(filter=pc.field("image_phash").is_valid())
     return sorted(rows["image_id"].to_pylist())
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as running:
+        yield running
 
 
 def table(output: Path, name: str) -> list[dict[str, Any]]:
@@ -248,7 +254,7 @@ def test_the_page_shows_pairs_of_each_evidence_and_runs_nothing(
         requests: list[str] = []
         page.on("request", lambda request: requests.append(request.url.split(":")[0]))
         page.goto((tmp_path / "out/leaks.html").as_uri())
-        assert set(requests) == {"file", "data"}
+        assert set(requests) <= {"file", "data"}
         assert page.locator(".pairs > li").count() == 4
         assert page.get_by_text("the same bytes").count() == 2
         assert page.locator(".pairs > li").filter(has_not_text="the same bytes").count() == 2

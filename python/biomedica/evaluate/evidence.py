@@ -33,8 +33,8 @@ PAIRS = pa.schema(
 """Columns of the table of pairs; the last is the number of the test image, which is of use here only."""
 MOST = 16
 """Pairs of an image and an evidence that are listed: the nearest."""
-SLICE = 4096
-"""Targets that are searched for together, lest the pairs of one search fill the memory."""
+SEARCHED, MULTIPLIED = 16_384, 2048
+"""Targets whose hashes are searched together, and whose features are multiplied, lest the pairs fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,8 @@ class Finder:
 
     def _near(self, table: pa.Table) -> Iterator[Hits]:
         hashes = table["image_phash"].fill_null(0).to_numpy().astype(np.uint64)
-        for start in range(0, len(self._targets), SLICE):
-            queries = self._targets.hashes[start : start + SLICE]
+        for start in range(0, len(self._targets), SEARCHED):
+            queries = self._targets.hashes[start : start + SEARCHED]
             found = _core.find_hashes(queries, hashes, self._threshold, threads=self._threads)
             targets = found.column("query").to_numpy().astype(np.int64) + start
             rows = found.column("number").to_numpy().astype(np.int64)
@@ -149,8 +149,8 @@ class Finder:
                 if rows.shape[1] != known.shape[1]:
                     raise DatasetError(f"{part.path}: features of another length than those of the test images")
                 values, at = unit(rows[at >= 0]), at[at >= 0]
-                for first in range(0, len(known), SLICE):
-                    cosines = values @ known[first : first + SLICE].T
+                for first in range(0, len(known), MULTIPLIED):
+                    cosines = values @ known[first : first + MULTIPLIED].T
                     near, targets = np.nonzero(cosines >= self._similarity)
                     similarity, found = cosines[near, targets], at[near]
                     targets = targets + first
