@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 import pyarrow as pa
 
@@ -199,8 +200,8 @@ def _check(threshold: int, similarity: float, shown: int, threads: int | None, *
 
 
 def _opened(against: Against | Iterable[Against], storage_options: StorageOptions | None) -> list[Items]:
-    many: Iterable[Against]
-    many = [against] if isinstance(against, str | os.PathLike) or hasattr(against, "name") else against  # type: ignore[list-item]
+    is_one = isinstance(against, str | os.PathLike | Dataset) or hasattr(against, "name")
+    many: Any = [against] if is_one else against
     tasks = [as_items(one, storage_options) for one in many]
     names = [task.name for task in tasks]
     if len(set(names)) < len(names) or not names:

@@ -53,16 +53,18 @@ class Items(Protocol):
         """Its images."""
 
 
-Against: TypeAlias = StrPath | Items
-"""A folder of images, the directory or URL of a dataset, or the images of a task."""
+Against: TypeAlias = StrPath | Dataset | Items
+"""A folder of images, a dataset or its directory or URL, or the images of a task."""
 
 
 def as_items(against: Against, storage_options: StorageOptions | None = None) -> Items:
-    """The images that a path or URL is about; those of a task as they are.
+    """The images of a folder or dataset; those of a task as they are.
 
     Raises:
         SourceNotFoundError: There is no such folder or dataset, or no image in it.
     """
+    if isinstance(against, Dataset):
+        return Held(against)
     if not isinstance(against, str | os.PathLike):
         return against
     where = os.fspath(against)
