@@ -1,9 +1,9 @@
 """Writing the index that pages are answered from: one SQLite file, made by streaming the tables once.
 
-    figure    a row each: what its page shows     words     full-text search of the captions (FTS5)
-    article   by accession: title, authors …      failure   a row each
-    vector    numbers of all figures, in order    facet     the values that a vector's numbers stand for
-    meta      what the file is of
+figure    a row each: what its page shows     words     full-text search of the captions (FTS5)
+article   by accession: title, authors …      failure   a row each
+vector    numbers of all figures, in order    facet     the values that a vector's numbers stand for
+meta      what the file is of
 """
 
 import json
@@ -51,7 +51,14 @@ CREATE INDEX failure_stage ON failure(stage);
 """
 # Only this file's making is at stake: it gets its name when it is whole.
 FAST = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA page_size = 8192; PRAGMA cache_size = -200000;"
-DETAILS = ["image_panels", "image_context", "image_context_panels", "image_file_name", "image_num_bytes", "group_caption"]
+DETAILS = [
+    "image_panels",
+    "image_context",
+    "image_context_panels",
+    "image_file_name",
+    "image_num_bytes",
+    "group_caption",
+]
 SHOWN = ["image_label", "caption", "image_size", *DETAILS]
 ARTICLE = [
     "article_title", "article_journal", "article_date", "article_authors", "article_doi", "article_pmid",
@@ -95,9 +102,7 @@ class _Writer:
         self._clusters = clusters
         self._pairs = Pairs(dataset, clusters, every_figure=True)
         there = self._pairs.schema
-        self._facets = {
-            facet: Lists() if facet.many else Codes() for facet in FACETS if facet.column in there
-        }
+        self._facets = {facet: Lists() if facet.many else Codes() for facet in FACETS if facet.column in there}
         self._lengths = Lengths()
         self._articles = Codes()
         self._numbers: dict[str, list[NDArray[Any]]] = {}
@@ -134,6 +139,7 @@ class _Writer:
             codes.add(codes_of(facet, table))
         self._articles.add(table["article_accession_id"].combine_chunks())
         sizes = np.array([size or (0, 0) for size in table["image_size"].to_pylist()], np.int32).reshape(-1, 2)
+        self._number("part", table["part"].to_numpy())
         self._number("width", sizes[:, 0])
         self._number("height", sizes[:, 1])
         rows = []
@@ -158,7 +164,7 @@ class _Writer:
 
     def _vectors(self) -> None:
         vectors = {name: np.concatenate(pieces) for name, pieces in self._numbers.items()}
-        for name in ("width", "height", "caption_length", "mention_length"):
+        for name in ("part", "width", "height", "caption_length", "mention_length"):
             vectors[name] = vectors.get(name, np.empty(0)).astype(np.int32)
         if "image_duplicate_group" in vectors:
             vectors["image_duplicate_group"] = vectors["image_duplicate_group"].astype(np.int64)

@@ -99,7 +99,9 @@ class Index:
         # All at once: a file that takes its place later is another one.
         self._free: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         for _ in range(CONNECTIONS):
-            self._free.put(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False))
+            self._free.put(
+                sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            )
         self.meta = {key: json.loads(value) for key, value in self.rows("SELECT key, value FROM meta")}
         self.size = int(self.meta["figures"])
         self.vectors: dict[str, NDArray[Any]] = {
@@ -168,8 +170,7 @@ class Index:
 
     def _of(self, name: str, value: str) -> "NDArray[np.bool_]":
         """Which figures have a value of a facet."""
-        at = self._places[name].get(value, -1)
-        hit = self.vectors[name] == at
+        hit = self.vectors[name] == self.place(name, value)
         if not BY_NAME[name].many:
             return hit
         mask = np.zeros(self.size, np.bool_)
@@ -190,6 +191,10 @@ class Index:
         if facet.ordered:
             return sorted(pairs, key=lambda pair: pair[0], reverse=True)
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+
+    def place(self, name: str, value: str) -> int:
+        """The number that stands for a value of a facet in its vector; -1 where no figure has it."""
+        return self._places.get(name, {}).get(value, -1)
 
     def values(self, name: str, row: int) -> list[str]:
         """A figure's values of a facet."""
@@ -309,5 +314,3 @@ def _is_of(path: Path, digest: str) -> bool:
         # Damaged: made again.
         return False
     return found is not None and json.loads(found[0]) == digest
-
-
