@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from biomedica.cli.output import Output
 
 EXAMPLE = "biomedica view dataset/ --open"
-RESUMES = True
+RESUMES = False
 TOKEN = "BIOMEDICA_TOKEN"  # noqa: S105 - the name of a variable
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from markupsafe import Markup
-
 from biomedica._sources import StorageOptions, StrPath
 from biomedica._storage import whole_file
 from biomedica.concepts.features import checked_name
@@ -69,7 +67,7 @@ def report(
         summary=summary,
         title=f"Dataset {Path(opened.location).name}",
         selection=named(selection),
-        style=Markup(style),  # files of ours
+        style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         made=f"{opened.location}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )

@@ -8,7 +8,7 @@ meta      what the file is of
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,6 +182,6 @@ class _Writer:
             self._file.execute("INSERT INTO vector VALUES (?, ?, ?)", (name, values.dtype.str, values.tobytes()))
 
 
-def _rows(batches: Any) -> Iterator[dict[str, Any]]:
+def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
     for batch in batches:
         yield from batch.to_pylist()

@@ -64,7 +64,7 @@ class Codes:
         return np.array([self.numbers.setdefault(name, len(self.numbers)) for name in names], np.int32)
 
     def array(self) -> "NDArray[np.int32]":
-        """[figures]"""
+        """The place of each figure's value."""
         return np.concatenate([np.empty(0, np.int32), *self.pieces])
 
 

@@ -170,7 +170,7 @@ class Index:
 
     def _of(self, name: str, value: str) -> "NDArray[np.bool_]":
         """Which figures have a value of a facet."""
-        hit = self.vectors[name] == self.place(name, value)
+        hit: NDArray[np.bool_] = self.vectors[name] == self.place(name, value)
         if not BY_NAME[name].many:
             return hit
         mask = np.zeros(self.size, np.bool_)
@@ -215,7 +215,7 @@ class Index:
         marked: dict[int, str] = {}
         if words and ids:
             sql = "SELECT rowid, snippet(words, 0, ?, ?, ' … ', 40) FROM words WHERE words MATCH ? AND rowid"
-            marked = dict(self.rows(f"{sql} IN ({marks})", (MARK, UNMARK, words, *ids)))  # noqa: S608
+            marked = dict(self.rows(f"{sql} IN ({marks})", (MARK, UNMARK, words, *ids)))
         by_id = {
             one: {"image_id": image, "label": label, "caption": marked.get(one, caption or ""), "row": one - 1}
             for one, image, label, caption in found

@@ -28,7 +28,7 @@ class Lengths:
         self.unit = "words" if self._tokenizer is None else "tokens"
 
     def of(self, texts: Sequence[str]) -> "NDArray[np.int32]":
-        """[texts]"""
+        """The length of each text."""
         if self._tokenizer is None:
             return np.array([len(text.split()) for text in texts], np.int32)
         found = [np.empty(0, np.int32)]

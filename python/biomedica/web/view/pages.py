@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import numpy as np
@@ -137,7 +137,7 @@ class Pages:
             request,
             "figure",
             figure=figure,
-            status=self.index.values("status", row)[0],
+            state=self.index.values("status", row)[0],
             size=(int(self.index.vectors["width"][row]), int(self.index.vectors["height"][row])),
             known=[(facet, values) for facet, values in known if values and values != ["none"]],
             mentions=list(zip(contexts, panels, strict=False)),
@@ -153,7 +153,8 @@ class Pages:
         if groups is None or groups[row] < 0:
             return np.empty(0, np.int64)
         rows = np.flatnonzero((groups == groups[row]) & self.index.mask)
-        return rows[rows != row][:LISTED]
+        others: NDArray[np.int64] = rows[rows != row][:LISTED]
+        return others
 
     def clusters(self, request: Request) -> Response:
         """All clusters."""
@@ -224,7 +225,7 @@ class Pages:
             after=None if following is None else _href("/failures", following),
         )
 
-    def _render(self, request: Request, name: str, **values: Any) -> Response:
+    def _render(self, request: Request, name: str, **values: object) -> Response:
         return render(request, f"view/{name}.html", selection=self.selection, marked=marked, href=_href, **values)
 
 
