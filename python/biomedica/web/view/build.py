@@ -27,7 +27,7 @@ from biomedica.web.view.lengths import Lengths
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FORMAT", "Progress", "build"]
+__all__ = ["ARTICLE", "DETAILS", "FORMAT", "Progress", "build"]
 
 FORMAT = 1
 Progress = Callable[[int, int], object]

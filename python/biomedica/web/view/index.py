@@ -22,7 +22,7 @@ import pyarrow as pa
 from biomedica._sidecar import Part, fresh_files
 from biomedica.dataset import Dataset
 from biomedica.selections.ids import IdSet
-from biomedica.web.view.build import FORMAT, Progress, build
+from biomedica.web.view.build import ARTICLE, DETAILS, FORMAT, Progress, build
 from biomedica.web.view.columns import BY_NAME, FACETS, Facet
 
 if TYPE_CHECKING:
@@ -233,7 +233,8 @@ class Index:
                 known = self.rows("SELECT details FROM article WHERE accession = ?", (article,))
                 return {
                     "row": row, "image_id": image_id, "article": article, "label": label, "caption": caption,
-                    "about": json.loads(known[0][0]) if known else {}, **json.loads(details),
+                    "about": dict.fromkeys(ARTICLE) | (json.loads(known[0][0]) if known else {}), **dict.fromkeys(DETAILS),
+                    **json.loads(details),
                 }  # fmt: skip
         return None
 

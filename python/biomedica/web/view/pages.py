@@ -131,8 +131,8 @@ class Pages:
         cards = {card["row"]: card for card in self.index.cards(list(rows.values()))}
         neighbours = [(cards[rows[one.image_id]], one.cosine) for one in near if one.image_id in rows]
         known = [(facet, self.index.values(facet.name, row)) for facet in self.index.facets]
-        contexts = figure.get("image_context", [])
-        panels = figure.get("image_context_panels") or [""] * len(contexts)
+        contexts = figure["image_context"] or []
+        panels = figure["image_context_panels"] or [""] * len(contexts)
         return self._render(
             request,
             "figure",
@@ -225,7 +225,7 @@ class Pages:
             after=None if following is None else _href("/failures", following),
         )
 
-    def _render(self, request: Request, name: str, **values: object) -> Response:
+    def _render(self, request: Request, name: str, **values: Any) -> Response:  # noqa: ANN401 - what templates take
         return render(request, f"view/{name}.html", selection=self.selection, marked=marked, href=_href, **values)
 
 
