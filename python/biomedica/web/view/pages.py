@@ -225,8 +225,8 @@ class Pages:
             after=None if following is None else _href("/failures", following),
         )
 
-    def _render(self, request: Request, name: str, **values: Any) -> Response:  # noqa: ANN401 - what templates take
-        return render(request, f"view/{name}.html", selection=self.selection, marked=marked, href=_href, **values)
+    def _render(self, request: Request, name: str, **values: object) -> Response:
+        return render(request, f"view/{name}.html", 200, selection=self.selection, marked=marked, href=_href, **values)
 
 
 def marked(text: str) -> list[tuple[str, bool]]:
