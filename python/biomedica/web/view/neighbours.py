@@ -41,7 +41,7 @@ class Neighbours:
     Attributes:
         absent: Why there are none, with the command that makes them.
         held: Images that are compared with.
-        total: Images with features, as far as is known.
+        total: Images with features; where not all are held, all figures.
     """
 
     def __init__(self, dataset: Dataset, name: str | None = None, clusters: str = "default") -> None:
