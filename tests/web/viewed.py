@@ -96,10 +96,10 @@ def _of(image_id: str) -> dict[str, object]:
     return {
         "image_cluster_id": theme,
         "image_cluster_distance": float(number - 100 + place / 10),
-        "image_panel_type": "multi" if place else "single",
+        "image_panel_type": "single" if place == 1 else "multi",
         "image_primary_label": [CONCEPTS[theme], "Common"],
         "image_secondary_label": [f"local {theme}"],
-        "image_duplicate_group": 0 if place == 0 else None,
-        "image_duplicate_distance": 1 if place == 0 else None,
+        "image_duplicate_group": 0 if place == 1 else None,
+        "image_duplicate_distance": 1 if place == 1 else None,
         "features": near.astype(np.float32).tolist(),
     }
