@@ -212,10 +212,7 @@ class Index:
         ids = [int(row) + 1 for row in rows]
         marks = ",".join("?" * len(ids))
         found = self.rows(f"SELECT id, image_id, label, caption FROM figure WHERE id IN ({marks})", ids)  # noqa: S608
-        marked: dict[int, str] = {}
-        if words and ids:
-            sql = "SELECT rowid, snippet(words, 0, ?, ?, ' … ', 40) FROM words WHERE words MATCH ? AND rowid"
-            marked = dict(self.rows(f"{sql} IN ({marks})", (MARK, UNMARK, words, *ids)))
+        marked = self._snippets(ids, words) if words and ids else {}
         by_id = {
             one: {"image_id": image, "label": label, "caption": marked.get(one, caption or ""), "row": one - 1}
             for one, image, label, caption in found
@@ -223,6 +220,21 @@ class Index:
         for card in by_id.values():
             card["status"] = self.values("status", card["row"])[0]
         return [by_id[one] for one in ids if one in by_id]
+
+    def _snippets(self, ids: list[int], words: str) -> dict[int, str]:
+        """The parts of captions that a search found, with what it found marked."""
+        marks = ",".join("?" * len(ids))
+        text = "snippet(words, 0, ?, ?, ' … ', 40)"
+        if "*" not in words:
+            sql = f"SELECT rowid, {text} FROM words WHERE words MATCH ? AND rowid IN ({marks})"  # noqa: S608
+            return dict(self.rows(sql, (MARK, UNMARK, words, *ids)))
+        # Each id would be a search of its own, and the rows of all words with a prefix are put together for each search.
+        sql = (
+            f"SELECT rowid, CASE WHEN rowid IN ({marks}) THEN {text} END FROM words"  # noqa: S608
+            " WHERE words MATCH ? AND rowid BETWEEN ? AND ?"
+        )
+        found = self.rows(sql, (*ids, MARK, UNMARK, words, min(ids), max(ids)))
+        return {one: snippet for one, snippet in found if snippet is not None}
 
     def figure(self, image_id: str) -> dict[str, Any] | None:
         """All that a figure's page shows of it; None when it is not there, or not chosen."""
