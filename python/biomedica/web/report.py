@@ -65,7 +65,7 @@ def report(
     pages = environment("view")
     text = pages.get_template("view/report.html").render(
         summary=summary,
-        title=f"Dataset {Path(opened.location).name}",
+        title=f"{Path(opened.location).name}: overview",
         selection=named(selection),
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),

@@ -64,9 +64,10 @@ def view(
     at = place(host, port, token)
     with at.listener:
         chosen = None if selection is None else IdSet(read_ids(selection, storage_options=storage_options))
-        index = open_index(opened, clusters=checked_name(clusters), chosen=chosen, progress=progress)
+        neighbours = Neighbours(opened, features, checked_name(clusters))
+        index = open_index(opened, clusters=clusters, chosen=chosen, progress=progress)
         try:
-            pages = Pages(index, Neighbours(opened, features, clusters), named(selection))
+            pages = Pages(index, neighbours, named(selection))
             serve(make_app(opened, pages.pieces(), token=at.token), at, ready)
         finally:
             index.close()

@@ -68,6 +68,8 @@ class Histogram:
 
 def bars(title: str, counts: Sequence[tuple[str, int]], facet: str | None = None, longest: int = LONGEST) -> Bars:
     """A chart of the most frequent values, the others together."""
+    # One value alone is not worth a name for the others.
+    longest += len(counts) == longest + 1
     shown, rest = counts[:longest], counts[longest:]
     others = sum(count for _, count in rest)
     most = max((*(count for _, count in shown), others, 1))

@@ -43,7 +43,9 @@ def summarise(index: Index) -> Summary:
         numbers = numbers[:3]
     unit = index.meta["unit"]
     charts = [
-        bars(facet.title, index.counts(facet.name, mask), facet.name) for facet in index.facets if not facet.ordered
+        bars(facet.title, index.counts(facet.name, mask), facet.name)
+        for facet in index.facets
+        if not facet.ordered and facet.name != "cluster"
     ]
     sizes = np.maximum(index.vectors["width"], index.vectors["height"])[pairs]
     mentions = index.vectors["mention_length"]
