@@ -55,7 +55,8 @@ def made(root: Path, rows: int) -> bm.Dataset:
 def vectors_of(dataset: bm.Dataset) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
     """All features in memory."""
     column = dataset.sidecar(f"features/{NAME}").to_table(columns=["features"])["features"].combine_chunks()
-    return column.flatten().to_numpy().reshape(-1, D)
+    vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]] = column.flatten().to_numpy().reshape(-1, D)
+    return vectors
 
 
 def main() -> None:
@@ -84,8 +85,8 @@ def main() -> None:
 
     def ours(init: Init) -> None:
         sample = points[np.random.default_rng(1).permutation(len(points))[:SAMPLE]]
-        best = kmeans(sample, K, init=init, iterations=ITERATIONS, seed=1)
-        _, distances = Searcher(best.centroids).nearest(points)
+        centroids = kmeans(sample, K, init=init, iterations=ITERATIONS, seed=1)
+        _, distances = Searcher(centroids).nearest(points)
         inertia[init] = float((distances**2).mean())
 
     bm.cluster(dataset, features=NAME, k=K, components=D, restarts=1, iterations=2, init="random", overwrite=True)

@@ -12,7 +12,7 @@ from harness.corpus import corpus as get_corpus
 from harness.measure import ROOT, Row, machine
 from harness.table import markdown, write_readme
 
-CASES = ("jats", "arrow", "dataset", "bucket", "imports", "memory", "stream", "decode", "tokens", "loader")
+CASES = ("jats", "arrow", "dataset", "bucket", "imports", "memory", "stream", "decode", "phash", "tokens", "loader")
 """Functions of `harness.cases`."""
 
 

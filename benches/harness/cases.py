@@ -19,7 +19,7 @@ from harness.loading import loader, tokens
 from harness.measure import Contender, Row, interleaved, medians, one_core, timed
 from harness.streaming import stream
 
-__all__ = ["arrow", "bucket", "dataset", "imports", "jats", "loader", "memory", "stream", "tokens"]
+__all__ = ["arrow", "bucket", "dataset", "imports", "jats", "loader", "memory", "phash", "stream", "tokens"]
 
 Measured: TypeAlias = tuple[list[Row], dict[str, list[float]]]
 
@@ -234,3 +234,24 @@ def decode(_: Corpus, rounds: int) -> Measured:
         row("our road for other JPEGs (progressive)", "progressive", ""),
         Row("decode, 2 threads", speed(two), "1 thread", speed(one), one / two, ">= 1.8"),
     ], {**measured, **{f"{name}, unpinned": values for name, values in both.items()}}
+
+
+def phash(_: Corpus, rounds: int) -> Measured:
+    """800x600 JPEGs to perceptual hashes."""
+    from harness.decode import images, progressive
+    from harness.phash import contenders
+
+    encoded = images()
+    with one_core():
+        measured = interleaved(contenders(encoded, progressive(encoded)), rounds)
+    seconds = medians(measured)
+
+    def row(peer: str, name: str, goal: str) -> Row:
+        ours, theirs = (f"{len(encoded) / seconds[key]:,.0f} images/s" for key in ("biomedica", name))
+        return Row("perceptual hash, 1 core", ours, peer, theirs, seconds[name] / seconds["biomedica"], goal)
+
+    return [
+        row("imagehash + Pillow", "imagehash", ">= 4"),
+        row("imagehash + Pillow, told to decode at a fraction", "imagehash, draft", ""),
+        row("our road for other JPEGs (progressive)", "progressive", ""),
+    ], measured

@@ -7,12 +7,11 @@
 
 `extract` writes a dataset, `read` yields Arrow record batches without writing anything, `parse_article` reads one
 document, `open` opens a dataset, `stream` gives its samples, or those of any shards, `loader` makes batches of them,
-`index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles.
+`index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles,
+`duplicates` finds copies among its images, `embed` and `cluster` make features of images and clusters of these.
 Experts name clusters of images in `annotate`, `label` settles their votes and labels all images, `audit` measures how
 right that is, `select` chooses some of the pairs. `attribution` writes who made each image, `export` and `push` hand
 datasets on. The command `biomedica` has the same words.
-`index` writes the index files that remote shards need, `enrich` asks PubMed for what
-it knows of a dataset's articles, `embed` and `cluster` make features of its images and clusters of these, `attribution` writes who made each image. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from biomedica._attribution import attribution
     from biomedica._compact import Compacted, compact
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
+    from biomedica._duplicates import Duplicates, duplicates
     from biomedica._enrich import Enrichment, enrich
     from biomedica._export import Exported, export
     from biomedica._extract import PartBegun, PartEnded, Progress, extract
@@ -72,6 +72,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "Drawn",
+    "Duplicates",
     "Embedding",
     "Enrichment",
     "Exported",
@@ -105,6 +106,7 @@ __all__ = [
     "compact",
     "demo",
     "draw_audit",
+    "duplicates",
     "embed",
     "enrich",
     "export",
@@ -136,6 +138,7 @@ _HOME = {
     "Clustering": "concepts.cluster",
     "Compacted": "_compact",
     "Dataset": "dataset",
+    "Duplicates": "_duplicates",
     "Drawn": "concepts.audit",
     "Embedding": "concepts.embed",
     "Enrichment": "_enrich",
@@ -165,6 +168,7 @@ _HOME = {
     "build_profile": "_core",
     "cluster": "concepts.cluster",
     "compact": "_compact",
+    "duplicates": "_duplicates",
     "draw_audit": "concepts.audit",
     "embed": "concepts.embed",
     "enrich": "_enrich",

@@ -16,6 +16,8 @@ from biomedica._selection import Selection
 from biomedica.exceptions import BiomedicaError, XmlError
 
 __all__ = [
+    "DESCRIPTOR_LENGTH",
+    "MAX_THRESHOLD",
     "REASONS",
     "STAGES",
     "STATUSES",
@@ -29,7 +31,11 @@ __all__ = [
     "Stream",
     "build_profile",
     "compact",
+    "describe_images",
     "extract",
+    "group_hashes",
+    "hash_images",
+    "hash_variants",
     "index",
     "parse_article",
     "parse_entrez",
@@ -43,6 +49,12 @@ __all__ = [
 
 build_profile: Final[Literal["debug", "release"]]
 """How the core was compiled; benchmarks refuse `debug`."""
+
+DESCRIPTOR_LENGTH: Final[int]
+"""Numbers of a descriptor that `describe_images` makes."""
+
+MAX_THRESHOLD: Final[int]
+"""The most bits in which hashes that `group_hashes` groups may differ."""
 
 REASONS: Final[list[str]]
 """Every word of the failures table's column `reason`."""
@@ -180,6 +192,43 @@ class Chunk:
     @property
     def failures(self) -> pa.RecordBatch:
         """One row for each thing that could not be read."""
+
+def hash_images(
+    encoded: Sequence[Buffer], out: NDArray[np.uint64], *, threads: int | None = None
+) -> list[tuple[int, str]]:
+    """Hash what images look like (see `bm.duplicates`) into `out`, of shape (N,), with the GIL released.
+
+    0 is for an image that is too even or cannot be decoded; gives index and message of the latter.
+    """
+
+def hash_variants(value: int) -> list[int]:
+    """The hashes of an image as it is, mirrored left to right, top to bottom, both; then the same of it transposed."""
+
+def group_hashes(
+    hashes: NDArray[np.uint64],
+    sizes: NDArray[np.uint64],
+    threshold: int,
+    representatives: NDArray[np.uint32],
+    distances: NDArray[np.uint8],
+    *,
+    threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> None:
+    """Group images whose hashes, turned and mirrored in any way, differ in at most `threshold` bits; 0 is alone.
+
+    The largest by `sizes` (of equals the first) that is in no group takes in all that are near it and in none. Arrays have
+    shape (N,): `representatives` takes who stands for each, `distances` the bits between them. `progress` is told how
+    many different hashes are done. Raises ValueError above `MAX_THRESHOLD`.
+    """
+
+def describe_images(
+    encoded: Sequence[Buffer], out: NDArray[np.float32], *, threads: int | None = None
+) -> list[tuple[int, str]]:
+    """Describe colours and textures of images into `out`, of shape (N, `DESCRIPTOR_LENGTH`), with the GIL released.
+
+    Square roots of histograms of colours (from 0), lightness (32), edges (64), local binary patterns (104), frequencies
+    (184), of length 1; zeros for an image that cannot be decoded, of which it gives index and message.
+    """
 
 @final
 class Decoder:

@@ -12,7 +12,7 @@ from PIL import Image
 import biomedica as bm
 from biomedica.concepts.answers import Answer, read_answers, write_answers
 from bucket import Bucket
-from concepts.clustered import by_article, cluster, clustered
+from grouped import by_article, cluster, clustered
 from made import package, packages, tree
 
 MICRO, TABLES, MAPS = "Microscopy", "Tables", "Maps"

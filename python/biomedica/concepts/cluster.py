@@ -2,14 +2,16 @@
 
 import hashlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from biomedica._sidecar import Sidecar
+from biomedica._sidecar import Part, Sidecar
 from biomedica._sources import StorageOptions, StrPath
 from biomedica._storage import Storage, storage
 from biomedica.concepts.features import DEFAULT_MODEL, checked_name, folder, identity, read_record, write_record
@@ -17,7 +19,7 @@ from biomedica.concepts.kmeans import Init, Searcher, adjusted_rand, imported, k
 from biomedica.concepts.model import MODEL, Model
 from biomedica.concepts.pictures import need_matplotlib, scree, sizes
 from biomedica.concepts.space import fit
-from biomedica.concepts.vectors import Rows, Vectors
+from biomedica.concepts.vectors import Rows, Vectors, ahead
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 from biomedica.exceptions import ModelError
@@ -36,6 +38,8 @@ DEFAULTS: dict[str, Any] = {
     "seed": 0,
 }
 """What is not asked for: that of the paper, where it says so."""
+WRITES = 2
+"""Parts that wait to be written."""
 JUDGED = 10_000
 """Points that the silhouette is of."""
 
@@ -252,10 +256,10 @@ def _learnt(vectors: Vectors, asked: dict[str, Any], tell: Progress) -> tuple[Mo
     tell("train", 1, 2)
     other = kmeans(points, k, restarts=use["restarts"], seed=seed + 1, **runs)
     tell("train", 2, 2)
-    labels, _ = Searcher(best.centroids).nearest(points)
-    again, _ = Searcher(other.centroids).nearest(points)
+    labels, distances = Searcher(best).nearest(points)
+    again, _ = Searcher(other).nearest(points)
     judged = np.random.default_rng(seed).permutation(len(points))[:JUDGED]
-    made = Model(space, best.centroids)
+    made = Model(space, best)
     return made, {
         "features": vectors.name,
         "features_made_by": identity(vectors.record),
@@ -264,7 +268,7 @@ def _learnt(vectors: Vectors, asked: dict[str, Any], tell: Progress) -> tuple[Mo
         "components": len(space.components),
         "sample": len(points),
         "explained_variance_ratio": [float(f"{ratio:.6g}") for ratio in space.ratios[:100]],
-        "inertia": best.inertia / len(points),
+        "inertia": float(np.mean(distances.astype(np.float64) ** 2)),
         "silhouette": silhouette(points[judged], labels[judged]),
         "stability": adjusted_rand(labels, again),
         "empty": int(k - len(np.unique(labels))),
@@ -274,24 +278,31 @@ def _learnt(vectors: Vectors, asked: dict[str, Any], tell: Progress) -> tuple[Mo
 
 
 def _assign(dataset: Dataset, vectors: Vectors, model: Model, where: str, tell: Progress) -> int:
-    """Give the images of the parts that are missing their clusters."""
+    """Give the images of the parts that are missing their clusters; reading and writing go on beside the search."""
     sidecar = Sidecar(dataset, where, COLUMNS)
     missing = sidecar.missing()
     searcher = Searcher(model.centroids)
-    for done, (part, batches) in enumerate(vectors.of(missing)):
-        tell("assign", done, len(missing))
-        labels, distances = [pa.array([], pa.int32())], [pa.array([], pa.float32())]
-        for is_there, batch in batches:
-            found, far = searcher.nearest(model.space.project(batch))
-            for values, column, kind in ((found, labels, np.int32), (far, distances, np.float32)):
-                spread = np.zeros(len(is_there), kind)
-                spread[is_there] = values
-                column.append(pa.array(spread, mask=~is_there))
-        sidecar.write(
-            part,
-            {"image_cluster_id": pa.chunked_array(labels), "image_cluster_distance": pa.chunked_array(distances)},
-        )
-    tell("assign", len(missing), len(missing))
+
+    def read() -> Iterator[tuple[Part, Any, Any]]:
+        for part in missing:
+            batches = [(is_there, model.space.project(batch)) for is_there, batch in vectors.batches(part)]
+            are_there, points = zip(*batches, strict=True) if batches else ([np.zeros(0, bool)], [np.zeros((0, 0))])
+            yield part, np.concatenate(are_there), np.concatenate(points)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="biomedica.clusters") as writer:
+        waiting: deque[Future[None]] = deque()
+        for done, (part, is_there, points) in enumerate(ahead(read())):
+            columns = {}
+            for name, found in zip(COLUMNS, searcher.nearest(points), strict=True):
+                spread = np.zeros(len(is_there), COLUMNS[name].to_pandas_dtype())
+                spread[is_there] = found
+                columns[name] = pa.array(spread, mask=~is_there)
+            waiting.append(writer.submit(sidecar.write, part, columns))
+            while len(waiting) > WRITES:
+                waiting.popleft().result()
+            tell("assign", done + 1, len(missing))
+        for write in waiting:
+            write.result()
     return len(missing)
 
 

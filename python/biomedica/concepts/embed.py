@@ -17,8 +17,8 @@ from biomedica.dataset import open as open_dataset
 try:
     import torch
 
+    from biomedica._images import PLACES, image_batches
     from biomedica.concepts.encoder import Encoder, Weights, open_encoder, slug
-    from biomedica.concepts.images import PLACES, image_batches
     from biomedica.train.distributed import World, joined
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError("features need torch: pip install 'biomedica[concepts]'", name=error.name) from error

@@ -1,6 +1,5 @@
 """k-means by faiss, and how good and how stable clusters are."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -8,23 +7,19 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Init", "KMeans", "Searcher", "adjusted_rand", "imported", "kmeans", "silhouette"]
+__all__ = ["Init", "Searcher", "adjusted_rand", "imported", "kmeans", "silhouette"]
 
 Vectors: TypeAlias = "NDArray[np.float32]"
 Labels: TypeAlias = "NDArray[np.int64]"
 Init: TypeAlias = Literal["random", "k-means++"]
+RUNS = 1_000_003
+"""Apart lie the seeds of runs, so that those of neighbouring seeds are others."""
+SPREAD = 16
+"""Points a cluster that k-means++ draws from."""
+ROWS = 8192
+"""Points at a time whose differences stay in a core's cache."""
 BLOCK = 1024
 """Rows of distances at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class KMeans:
-    """Centroids, and what they are of the points that they were made of."""
-
-    centroids: Vectors
-    """[k, d]"""
-    inertia: float
-    """Sum of the points' squared distances to their centroids."""
 
 
 class Searcher:
@@ -44,12 +39,17 @@ class Searcher:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         # faiss takes the difference of large squares for distances: good enough to compare them, and no more.
         labels = self._index.search(points, 1)[1][:, 0]
-        return labels, np.linalg.norm(points - self._centroids[labels], axis=1)
+        squares = np.empty(len(points), np.float32)
+        for start in range(0, len(points), ROWS):
+            rows = slice(start, start + ROWS)
+            apart = points[rows] - self._centroids[labels[rows]]
+            np.einsum("ij,ij->i", apart, apart, out=squares[rows])
+        return labels, np.sqrt(squares)
 
 
 def kmeans(
     points: Vectors, k: int, *, init: Init = "k-means++", restarts: int = 1, iterations: int = 25, seed: int = 0
-) -> KMeans:
+) -> Vectors:
     """The best of several runs of Lloyd's algorithm (doi 10.1109/TIT.1982.1056489), by faiss (arXiv 2401.08281).
 
     A cluster that loses its last point gets half of a large one's. All points count: the sample is the caller's to draw.
@@ -61,27 +61,39 @@ def kmeans(
         restarts: Runs, of which the one with the least inertia is kept.
         iterations: Of each run.
         seed: Of all draws.
+
+    Returns:
+        The centroids, float32 [k, d].
     """
     faiss = imported()
-    methods = {
-        "random": faiss.ClusteringInitMethod_RANDOM,
-        "k-means++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
-    }
     runs = faiss.Kmeans(
         points.shape[1],
         k,
         niter=iterations,
-        nredo=restarts,
         seed=seed,
-        init_method=methods[init],
         gpu=_gpus(faiss),
         min_points_per_centroid=1,
         max_points_per_centroid=len(points) // k + 1,
     )
-    runs.train(points)
-    # What faiss reports is of the centroids before the last step.
-    _, distances = Searcher(runs.centroids).nearest(points)
-    return KMeans(runs.centroids, float(np.sum(distances.astype(np.float64) ** 2)))
+    best, least = points[:0], np.inf
+    for run in range(restarts):
+        runs.cp.seed = seed + RUNS * run
+        inertia = runs.train(points, init_centroids=_spread(points, k, runs.cp.seed) if init == "k-means++" else None)
+        if inertia < least:
+            best, least = runs.centroids, inertia
+    return best
+
+
+def _spread(points: Vectors, k: int, seed: int) -> Vectors:
+    """Where k-means++ begins, of some points a cluster: of all it would cost more than k-means itself."""
+    faiss = imported()
+    few = np.random.default_rng(seed).permutation(len(points))[: SPREAD * k]
+    drawn = np.ascontiguousarray(points[few])
+    choice = faiss.ClusteringInitialization(points.shape[1], k)
+    choice.method, choice.seed = faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS, seed
+    centroids = np.empty((k, points.shape[1]), np.float32)
+    choice.init_centroids(len(drawn), faiss.swig_ptr(drawn), faiss.swig_ptr(centroids))
+    return centroids
 
 
 def silhouette(points: Vectors, labels: Labels) -> float | None:

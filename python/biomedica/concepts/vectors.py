@@ -1,6 +1,6 @@
 """The features of a dataset as NumPy has them, read part by part, one batch ahead."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -15,7 +15,7 @@ from biomedica.exceptions import DatasetError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Rows", "Vectors"]
+__all__ = ["Rows", "Vectors", "ahead"]
 
 Batch: TypeAlias = "tuple[NDArray[np.bool_], NDArray[np.generic]]"
 """Which rows have features, and those of these: [n, dimension]."""
@@ -50,12 +50,8 @@ class Vectors:
                 f" ({len(missing):,} of {len(self.parts):,} parts); run `biomedica embed` again"
             )
 
-    def of(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Iterator[Batch]]]:
-        """The batches of these parts, all rows in their order."""
-        for part in parts:
-            yield part, _ahead(self._batches(part))
-
-    def _batches(self, part: Part) -> Iterator[Batch]:
+    def batches(self, part: Part) -> Iterator[Batch]:
+        """All rows of a part in their order."""
         path = self._files[part.name]
         try:
             for batch in self._storage.table([path]).to_batches(columns=[COLUMN], batch_size=BATCH):
@@ -81,15 +77,15 @@ class Rows:
 
     def __iter__(self) -> Iterator[Iterator["NDArray[np.generic]"]]:
         """Of each part its batches."""
-        for part, batches in self._vectors.of(self._vectors.parts):
-            yield self._taken(np.random.default_rng([self._seed, int(part.name)]), batches)
+        for part in self._vectors.parts:
+            yield self._taken(np.random.default_rng([self._seed, int(part.name)]), ahead(self._vectors.batches(part)))
 
     def _taken(self, draw: np.random.Generator, batches: Iterator[Batch]) -> Iterator["NDArray[np.generic]"]:
         for _, rows in batches:
             yield rows if self._share == 1 else rows[draw.random(len(rows)) < self._share]
 
 
-def _ahead(items: Iterator[T]) -> Iterator[T]:
+def ahead(items: Iterator[T]) -> Iterator[T]:
     """The items, the next of which is made in a thread while one is looked at."""
     with ThreadPoolExecutor(1, thread_name_prefix="biomedica.features") as pool:
         waiting = pool.submit(next, items, None)

@@ -60,6 +60,7 @@ mod core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
         module.add("build_profile", profile)?;
+        module.add("MAX_THRESHOLD", biomedica::similar::MAX_THRESHOLD)?;
         module.add("DESCRIPTOR_LENGTH", biomedica::similar::describe::LENGTH)?;
         module.add("REASONS", words(biomedica::error::Reason::ALL, |word| word.as_str()))?;
         module.add("STAGES", words(biomedica::error::Stage::ALL, |word| word.as_str()))?;

@@ -52,8 +52,8 @@ pub fn describe_images(
 
 /// The eight hashes of an image, turned and mirrored.
 #[pyfunction]
-pub fn hash_variants(hash: u64) -> [u64; 8] {
-    phash::variants(hash)
+pub fn hash_variants(value: u64) -> [u64; 8] {
+    phash::variants(value)
 }
 
 /// Group images by their hashes into `representatives` and `distances`; `progress` is called with how many are done.

@@ -74,7 +74,9 @@ fn describe(pixels: &[f32], out: &mut [f32]) {
         let part = &mut out[part];
         let sum: f32 = part.iter().sum();
         if sum > 0.0 {
-            part.iter_mut().for_each(|value| *value = (*value / (5.0 * sum)).sqrt());
+            for value in part {
+                *value = (*value / (5.0 * sum)).sqrt();
+            }
         }
     }
 }
@@ -155,7 +157,9 @@ fn edges(grey: &[f32], out: &mut [f32]) {
     // As much of directions as of contrasts, however much there is of either.
     let sum: f32 = directions.iter().sum();
     if sum > 0.0 {
-        directions.iter_mut().for_each(|value| *value /= sum);
+        for value in directions {
+            *value /= sum;
+        }
     }
 }
 
@@ -271,7 +275,7 @@ mod tests {
 
     #[test]
     fn edges_are_told_by_direction_and_quarter() {
-        let stripes = |at: usize| [if at / 4 % 2 == 0 { 0.0 } else { 1.0 }; 3];
+        let stripes = |at: usize| [if (at / 4).is_multiple_of(2) { 0.0 } else { 1.0 }; 3];
         // Upright stripes change across, lying ones down.
         assert_eq!(most(&described(|x, _| stripes(x))[EDGES][..STEPS]), 0);
         assert_eq!(most(&described(|_, y| stripes(y))[EDGES][..STEPS]), STEPS / 2);

@@ -35,7 +35,7 @@ def image_batches(storage: "Storage", shard: str, rows: "pa.Table", size: int) -
         DatasetError: The shard cannot be read, or another image lies at such a place.
     """
     batch: list[memoryview] = []
-    with ThreadPoolExecutor(READS, thread_name_prefix="biomedica.embed") as pool:
+    with ThreadPoolExecutor(READS, thread_name_prefix="biomedica.images") as pool:
         under_way: deque[tuple[Run, Future[bytes]]] = deque()
         runs = _runs(rows)
         try:
