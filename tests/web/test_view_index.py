@@ -18,6 +18,7 @@ from biomedica.web.view.lengths import Lengths
 from biomedica.web.view.neighbours import Neighbours
 from biomedica.web.view.pages import _page
 from biomedica.web.view.summary import summarise
+from bucket import Bucket
 from web.viewed import bare, beside, viewed
 
 
@@ -116,6 +117,26 @@ def test_a_dataset_that_cannot_be_written_is_indexed_in_the_cache(
         dataset.path.chmod(0o755)
     assert list((tmp_path / "cache").rglob("default.sqlite"))
     assert not (dataset.path / ".view").exists()
+
+
+def test_a_dataset_in_a_store_is_indexed_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    bare(tmp_path, 2)
+    bucket = Bucket()
+    try:
+        dataset = bm.extract(tmp_path / "in", "s3://lab/set", storage_options=bucket.options())
+        open_index(dataset).close()
+        (path,) = (tmp_path / "cache").rglob("default.sqlite")
+        first = path.stat().st_mtime_ns
+        open_index(dataset).close()
+        assert path.stat().st_mtime_ns == first
+        beside(dataset)
+        index = open_index(dataset)
+        assert len(index.find({"concept": "Common"}, "number").rows) == 4
+        assert Neighbours(dataset).of("PMC100_0001", 0, 1)[0].image_id.startswith("PMC100")
+        index.close()
+    finally:
+        bucket.close()
 
 
 def test_a_selection_leaves_only_its_figures(dataset: bm.Dataset) -> None:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import numpy as np
 from starlette.exceptions import HTTPException
@@ -137,6 +137,7 @@ class Pages:
             request,
             "figure",
             figure=figure,
+            doi=f"https://doi.org/{quote(figure['about']['article_doi'] or '')}",
             state=self.index.values("status", row)[0],
             size=(int(self.index.vectors["width"][row]), int(self.index.vectors["height"][row])),
             known=[(facet, values) for facet, values in known if values and values != ["none"]],
