@@ -21,11 +21,13 @@ from biomedica.cli import (
     leaks,
     merge,
     push,
+    report,
     retry,
     select,
     stats,
     train,
     verify,
+    view,
 )
 
 if TYPE_CHECKING:
@@ -65,11 +67,13 @@ VERBS: dict[str, Verb] = {
     "leaks": leaks,
     "merge": merge,
     "push": push,
+    "report": report,
     "retry": retry,
     "select": select,
     "stats": stats,
     "train": train,
     "verify": verify,
+    "view": view,
 }
 
 
