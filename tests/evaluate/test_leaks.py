@@ -209,6 +209,8 @@ def test_a_folder_is_read_with_what_lies_beside_its_images(tmp_path: Path) -> No
     ]  # fmt: skip
     with pytest.raises(bm.SourceNotFoundError, match="no such folder"):
         Folder(tmp_path / "none")
+    with pytest.raises(bm.SourceNotFoundError, match="neither a folder"):
+        Folder(tmp_path / "two.png")
     (tmp_path / "empty").mkdir()
     with pytest.raises(bm.SourceNotFoundError, match="no image in it"):
         Folder(tmp_path / "empty")
@@ -310,7 +312,7 @@ def test_datasets_are_compared_and_may_lie_in_a_store(tmp_path: Path) -> None:
 
 def test_a_run_that_fails_leaves_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = bm.extract(packages(tmp_path / "in", 2), tmp_path / "set")
-    bm.leaks(made, tmp_path / "set", tmp_path / "out")
+    assert bm.leaks(made, made, tmp_path / "out").leaked == len(made)
     monkeypatch.setattr("biomedica.web.leaks.page.leaks_page", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         bm.leaks(made, tmp_path / "set", tmp_path / "out")

@@ -95,7 +95,8 @@ class Folder:
         self.name = os.fspath(path).rstrip("/")
         self._root = Path(path)
         if not self._root.is_dir():
-            raise SourceNotFoundError(f"{path}: there is no such folder")
+            what = "is neither a folder of images nor a dataset" if self._root.exists() else "there is no such folder"
+            raise SourceNotFoundError(f"{path}: {what}")
         found = (Path(folder) / name for folder, _, names in os.walk(self._root) for name in names)
         self._files = sorted(path for path in found if path.suffix.lower() in FORMATS)
         if not self._files:

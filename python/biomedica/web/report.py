@@ -1,7 +1,5 @@
 """`report`: the overview of a dataset as one HTML file."""
 
-import base64
-import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +11,7 @@ from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 from biomedica.selections.ids import Ids, IdSet, read_ids
 from biomedica.web.app import HERE, environment
+from biomedica.web.standalone import policy
 from biomedica.web.view import named
 from biomedica.web.view.index import open_index
 from biomedica.web.view.summary import summarise
@@ -68,7 +67,7 @@ def report(
         title=f"{Path(opened.location).name}: overview",
         selection=named(selection),
         style=style,
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        policy=policy(style),
         made=f"{opened.location}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
     path = Path(output)
