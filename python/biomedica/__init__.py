@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
     from biomedica.web.annotate import Annotated, annotate
+    from biomedica.web.report import report
+    from biomedica.web.view import view
 
     __version__: str
 
@@ -117,11 +119,13 @@ __all__ = [
     "parse_article",
     "push",
     "read",
+    "report",
     "retry",
     "select",
     "stream",
     "survey",
     "train",
+    "view",
 ]
 
 # Where each name lives. They are loaded when first used (PEP 562), so that `import biomedica` costs next to nothing.
@@ -179,9 +183,11 @@ _HOME = {
     "parse_article": "_core",
     "push": "_push",
     "read": "_read",
+    "report": "web.report",
     "retry": "_retry",
     "select": "_select",
     "stream": "_stream",
+    "view": "web.view",
 }
 
 

@@ -20,11 +20,13 @@ from biomedica.cli import (
     label,
     merge,
     push,
+    report,
     retry,
     select,
     stats,
     train,
     verify,
+    view,
 )
 
 if TYPE_CHECKING:
@@ -63,11 +65,13 @@ VERBS: dict[str, Verb] = {
     "label": label,
     "merge": merge,
     "push": push,
+    "report": report,
     "retry": retry,
     "select": select,
     "stats": stats,
     "train": train,
     "verify": verify,
+    "view": view,
 }
 
 

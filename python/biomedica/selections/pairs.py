@@ -51,13 +51,16 @@ class Pairs:
     Args:
         dataset: The dataset.
         clusters: Which clusters `image_cluster_distance` is of.
+        every_figure: The live figures that are no pairs too, to look at rather than to choose from: a sidecar that lacks
+            a part then counts as absent instead of failing.
 
     Attributes:
         schema: Type of each column that there is: those of figures, articles and sidecars, and `part`.
         absent: Columns of sidecars that are not there, each with what to do to have it.
     """
 
-    def __init__(self, dataset: Dataset, clusters: str = "default") -> None:
+    def __init__(self, dataset: Dataset, clusters: str = "default", *, every_figure: bool = False) -> None:
+        self._every_figure = every_figure
         self._storage = dataset.storage
         self._location = dataset.location
         self._dead = dataset.dead_articles
@@ -115,8 +118,9 @@ class Pairs:
 
     def _add_sidecar(self, beside: _Beside) -> None:
         there = set(self._storage.names(beside.name))
+        whole = not self._every_figure or len(fresh_files(self._storage, beside.name, self._parts)) == len(self._parts)
         for part in self._parts:
-            if f"{part.name}.parquet" in there:
+            if whole and f"{part.name}.parquet" in there:
                 # A file that cannot be read counts as missing, which is told when a rule needs it.
                 with contextlib.suppress(DatasetError):
                     self._add(beside.name, f"{beside.name}/{part.name}.parquet")
@@ -150,11 +154,11 @@ class Pairs:
                 raise DatasetError(f"{self._location}: {files[part.name]} has not a row for each figure; make it again")
             for name in of[origin]:
                 rows = rows.append_column(name, beside[name])
-        is_pair = pc.and_(pc.equal(rows["status"], "ok"), pc.is_valid(rows["shard"]))
+        if not self._every_figure:
+            rows = rows.filter(pc.and_(pc.equal(rows["status"], "ok"), pc.is_valid(rows["shard"])))
         dead = self._dead.get(int(part.name))
         if dead is not None:
-            is_pair = pc.and_not(is_pair, pc.is_in(rows[ARTICLE], dead))
-        rows = rows.filter(is_pair)
+            rows = rows.filter(pc.invert(pc.is_in(rows[ARTICLE], dead)))
         if of["articles"]:
             rows = self._with_articles(rows, self._articles(part), of["articles"])
         number = pa.array(np.full(rows.num_rows, int(part.name), np.int32))

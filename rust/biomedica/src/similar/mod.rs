@@ -1,4 +1,4 @@
-//! What images look like: a hash that copies share ([`phash`]), which images are near each other ([`search`]), groups of
+//! What images look like: a hash that copies share ([`phash`]), which images are near each other ([`Search`]), groups of
 //! them ([`group()`]), and a descriptor of colours and textures ([`describe`]).
 
 pub mod describe;
