@@ -1,8 +1,9 @@
 """Panels of real captions and mentions, against what a reader finds in them.
 
 `judged_panels.json` has the labels of 144 figures of many publishers and years, by document and number of the figure,
-judged before the splitter was run; `judged_mentions.json` those that 133 paragraphs name of a figure, by document, figure
-and mention: 75 that name some, and 58 that name none though letters stand near the number. No text of theirs.
+judged before the splitter was run; `judged_mentions.json` those that 142 paragraphs name of a figure, by document, figure
+and mention: 84 that name some, nine of them by places, and 58 that name none though letters stand near the number. No text
+of theirs.
 """
 
 import json

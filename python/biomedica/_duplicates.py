@@ -49,7 +49,7 @@ class Duplicates:
     duplicates: int
     """Images that another one represents."""
     same_hash: int
-    """Those of them whose hash is that of their representative, turned or mirrored in any way."""
+    """Those of them with the hash of their representative, turned or mirrored in any way, or with its bytes."""
     largest_group: int
     """Images of the largest group."""
     threshold: int

@@ -36,7 +36,8 @@ class Body:
         if self.chance(0.1):
             return self.random.choice(["<caption/>", "<caption><p> </p></caption>", "<caption><title/></caption>"])
         title = f"<title>{self.text.inline()}</title>" if self.chance(0.6) else ""
-        return f"<caption>{title}{self.some(0, 2, self.paragraph_plain)}</caption>"
+        panels = f"<p>{self.text.panel_texts()}</p>" if self.chance(0.2) else ""
+        return f"<caption>{title}{panels}{self.some(0, 2, self.paragraph_plain)}</caption>"
 
     def paragraph_plain(self) -> str:
         """A paragraph without blocks in it."""

@@ -121,7 +121,20 @@ class Text:
             " to ",
         ]
         parts += ["'", "&amp;", "/", ".", " panel ", " panels ", "1", "1F", " show", " cells"]
+        if self.chance(0.2):
+            return self.random.choice(
+                [", left", " (Right panel)", ", upper and lower rows", " bottom-left.", "(top, left)"]
+            )
+        if self.chance(0.3):
+            parts = ["left", "Right", "top", "lower", "centre", ", ", " ", " (", ")", "-", " and ", " panel", " cells"]
         return "".join(self.random.choices(parts, k=self.random.randint(1, 6)))
+
+    def panel_texts(self) -> str:
+        """What a caption says of its panels, or nearly so: letters by themselves, or places."""
+        bare = ["A ", "B ", "C ", "B, C ", "a, ", "(A) "]
+        placed = ["Left: ", "Right panel, ", "Upper ", "Bottom, left: ", "(Top) ", "Middle and lower rows: "]
+        labels = self.random.choices(self.random.choice([bare, placed]), k=self.random.randint(1, 4))
+        return " ".join(f"{label}{self.random.choice(['The', 'Its', 'some'])} {self.words()}." for label in labels)
 
     def xref_range(self) -> str:
         """Two references with what makes a range between them, or nearly so."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from string import ascii_lowercase, ascii_uppercase
 
-from oracle.panels import FUNCTION, VERBS
+from oracle.panels import FUNCTION, NOUN, PLACE, VERBS
 
 MOST = 256
 _DASH = "[-\u2010-\u2015\u2212~]"
@@ -21,20 +21,23 @@ _SPACED = re.compile(rf"(?:[a-z]|[A-Z][ivx]*){_PRIMES}(?!\w)")
 _ELSEWHERE = re.compile(rf"[A-Za-z][ivx]*{_PRIMES}(?!\w)")
 _GOES_ON = re.compile(rf"$|[.,;:)\]/&]|{_DASH}| [(\[]")
 _WORD = re.compile(" ([A-Za-z]*)")
+_PLACE_JOIN = "(?:, and |, | and | or | & |/|-| )"
+_PLACED = re.compile(rf"(?:, ?| ?\(| )(?P<places>{PLACE}(?:{_PLACE_JOIN}{PLACE})*)(?P<noun> {NOUN})?", re.IGNORECASE)
+_SAME = {"upper": "top", "lower": "bottom", "center": "middle", "centre": "middle"}
+_CROSSING = [{up, side} for up in ("top", "bottom") for side in ("left", "right")]
 
 
 @dataclass
 class Reference:
-    """What a reference says: letters by the numbers of figures, and where they end."""
+    """What a reference says: letters and places by the numbers of figures, and where the letters end."""
 
-    groups: list[tuple[str, str]] = field(default_factory=list)
+    groups: list[tuple[str, set[str]]] = field(default_factory=list)
     end: int = 0
 
     def of(self, label: str | None) -> set[str]:
-        """The letters for the figure of this label."""
+        """The letters and places for the figure of this label."""
         number = (re.findall("[0-9]+", label or "") or [None])[-1]
-        own = [letters for named, letters in self.groups if named == number or len(self.groups) == 1]
-        return set("".join(own))
+        return set().union(*(said for named, said in self.groups if named == number or len(self.groups) == 1))
 
 
 @dataclass
@@ -98,6 +101,22 @@ class Reader:
             return None
         return found if match.group("panel") or match.end() < self.end or self.goes_on(found[1]) else None
 
+    def places(self, at: int) -> set[str]:
+        """The places behind a figure's number, each as its words in order: `bottom left`."""
+        match = _PLACED.match(self.text, at)
+        if match is None or not (match.group("noun") or match.end() <= self.end or self.goes_on(match.end())):
+            return set()
+        found: list[set[str]] = []
+        for part in re.finditer(rf"(?P<join>{_PLACE_JOIN}?)(?P<word>{PLACE})", match.group("places"), re.IGNORECASE):
+            word = part.group("word").lower()
+            word = _SAME.get(word, word)
+            join = part.group("join")
+            if join in {"-", " "} or (join == ", " and {*found[-1], word} in _CROSSING):
+                found[-1].add(word)
+            else:
+                found.append({word})
+        return {" ".join(sorted(words)) for words in found}
+
 
 def reference(text: str, start: int, end: int) -> Reference:
     """What the reference from `start` to `end` says; the text ends where the next reference begins."""
@@ -105,15 +124,17 @@ def reference(text: str, start: int, end: int) -> Reference:
     last = min(end, start + MOST)
     at = start
     while match := re.compile("[0-9]+").search(text, at, last):
-        letters, stop = Reader(text, match.group(), end).behind_number(match.end()) or ("", match.end())
-        found.groups.append((match.group(), letters))
+        reader = Reader(text, match.group(), end)
+        listed = reader.behind_number(match.end())
+        letters, stop = listed or ("", match.end())
+        found.groups.append((match.group(), set(letters) if listed else reader.places(match.end())))
         found.end = max(found.end, stop)
         at = stop
     if not found.groups and start < end:
         prefix = re.compile(f" ?{_PANEL}").match(text, start)
         listed = Reader(text, "", end).read(prefix.end() if prefix else start)
         if listed and listed[1] >= end:
-            found.groups.append(("", listed[0]))
+            found.groups.append(("", set(listed[0])))
             found.end = listed[1]
     return found
 
@@ -128,8 +149,16 @@ def between(first: set[str], last: set[str]) -> set[str]:
     return found
 
 
-def labels(letters: set[str], panels: list[dict[str, str]] | None) -> str:
-    """`A, B`, in the case that the figure's own panels have."""
-    own = {panel["label"] for panel in panels or []}
+def labels(said: set[str], panels: list[dict[str, str]] | None) -> str:
+    """`A, B`, as the figure's own panels have them: a letter in its case, a place with its words."""
+    own = [panel["label"] for panel in panels or []]
+    letters = {one for one in said if len(one) == 1}
     cased = {one.swapcase() if one not in own and one.swapcase() in own else one for one in letters}
-    return ", ".join(sorted(cased))
+    places = [set(one.split(" ")) for one in said - letters]
+    named = [label for label in own if any(words <= places_of(label) for words in places)]
+    return ", ".join(sorted(cased) + named)
+
+
+def places_of(label: str) -> set[str]:
+    """The places of a panel's label."""
+    return {_SAME.get(word, word) for word in re.findall(PLACE, label.lower())}

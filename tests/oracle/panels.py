@@ -13,10 +13,10 @@ _BARE = re.compile(rf"{_ITEM}(?:{_JOIN}{_ITEM})*")
 _WORD = r"(?:[Pp]anels? )?"
 _PAREN = re.compile(rf"{_WORD}\( ?{_WORD}(?P<a>{_ITEM}(?:{_JOIN}{_ITEM})*) ?\)(?:{_JOIN}\({_ITEM}\))*")
 _HALF = re.compile(rf"{_ITEM}\)")
-_PLACE = r"\b(?:upper|lower|top|bottom|left|right|middle|center|centre)\b"
-_NOUN = r"(?:panels?|rows?|columns?|images?|graphs?|plots?)\b"
+PLACE = r"\b(?:upper|lower|top|bottom|left|right|middle|center|centre)\b"
+NOUN = r"(?:panels?|rows?|columns?|images?|graphs?|plots?)\b"
 _PLACES = re.compile(
-    rf"(?P<open>\()?(?P<label>{_PLACE}(?:(?: ?, ?| and |[- ]){_PLACE})*(?: (?P<noun>{_NOUN}))?)(?(open)\))"
+    rf"(?P<open>\()?(?P<label>{PLACE}(?:(?: ?, ?| and |[- ]){PLACE})*(?: (?P<noun>{NOUN}))?)(?(open)\))"
     r"(?P<mark> ?[:,.](?!\w))?",
     re.IGNORECASE,
 )
@@ -267,11 +267,27 @@ def panels_of(text: str | None, marks: Marks) -> list[dict[str, str]] | None:
         return None
     caption = Caption(text, marks)
     found = caption.candidates()
+    mark_bare(caption, found)
     starts = [one for one in found if one.labels[0] in "Aa" and (one.lead or one.stem) and not one.bare]
     for first in starts[:1]:
         if panels := leading(caption, found, first):
             return panels
     return trailing(caption, found) or placed(caption)
+
+
+def mark_bare(caption: Caption, found: list[Candidate]) -> None:
+    """Takes a bare `A` for a label where it opens a sentence, a `B` behind it does too, and nothing else is an `A`."""
+    if any(one.labels[0] == "A" and not one.bare for one in found):
+        return
+    opening = [one for one in found if one.lead and one.labels[0].isupper() and opens(caption.text[one.end :])]
+    firsts = [at for at, one in enumerate(opening) if one.labels[0] == "A"]
+    if firsts and any(one.labels[0] == "B" for one in opening[firsts[0] :]):
+        opening[firsts[0]].bare = False
+
+
+def opens(text: str) -> bool:
+    """Whether a sentence begins behind a label."""
+    return text[:1] == " " and text[1:2].isupper()
 
 
 def unseen(seen: str, first: Candidate) -> str:

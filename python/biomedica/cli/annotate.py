@@ -9,7 +9,7 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, get_args
 
-from biomedica.cli.options import add_dataset, add_storage_options, natural, positive
+from biomedica.cli.options import add_dataset, add_storage_options, add_taxonomy, natural, positive
 from biomedica.cli.progress import counted
 from biomedica.concepts._entry import Format
 
@@ -26,11 +26,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_dataset(parser)
     parser.add_argument("--clusters", default="default", metavar="NAME", help="which clusters (default: %(default)s)")
-    parser.add_argument(
-        "--taxonomy",
-        metavar="FILE",
-        help="a JSON object of global concepts with lists of local ones (default: BIOMEDICA's)",
-    )
+    add_taxonomy(parser, proposed=False)
     parser.add_argument(
         "--answers", metavar="FILE", help="the SQLite file of the answers (default: DATASET/annotations.sqlite)"
     )

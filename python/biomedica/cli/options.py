@@ -64,12 +64,13 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_taxonomy(parser: argparse.ArgumentParser) -> None:
-    """Add `--taxonomy` and `--proposed`."""
+def add_taxonomy(parser: argparse.ArgumentParser, *, proposed: bool = True) -> None:
+    """Add `--taxonomy` and, where concepts can be foreign to it, `--proposed`."""
     parser.add_argument(
         "--taxonomy", type=location, metavar="FILE", help="JSON of the concepts there are (default: BIOMEDICA's)"
     )
-    parser.add_argument("--proposed", action="store_true", help="take concepts that are not in the taxonomy too")
+    if proposed:
+        parser.add_argument("--proposed", action="store_true", help="take concepts that are not in the taxonomy too")
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:

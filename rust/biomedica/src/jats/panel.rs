@@ -14,14 +14,15 @@ mod reference;
 use super::article::Panel;
 use super::markup::Markup;
 use caption::Caption;
-use label::{Candidate, Letters, candidates};
+use label::{Candidate, Letters, candidates, mark_bare};
 use leading::Segment;
 pub use reference::{Named, Reference};
 
 /// The panels that a caption tells of, by their labels; none when there are not at least two.
 pub fn split(text: &str, markup: &Markup) -> Vec<Panel> {
     let caption = Caption::new(text, markup);
-    let found = candidates(&caption);
+    let mut found = candidates(&caption);
+    mark_bare(&caption, &mut found);
     let is_first = |one: &&Candidate| one.letters.first() == 0;
     let first = found.iter().filter(is_first).find(|one| (one.leads || one.has_stem) && !one.is_bare);
     let leading = first.map(|first| leading::split(&caption, &found, *first)).unwrap_or_default();

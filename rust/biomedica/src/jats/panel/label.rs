@@ -185,6 +185,26 @@ pub fn candidates(caption: &Caption<'_>) -> Vec<Candidate> {
     found
 }
 
+/// Takes a bare `A` for a label where it opens a sentence and a `B` behind it does too: `A The cells. B Their walls.`
+///
+/// In "A cell divides. B cells do not." the sentences go on, and another `A` shows that labels look otherwise.
+pub fn mark_bare(caption: &Caption<'_>, found: &mut [Candidate]) {
+    let opens = |one: &Candidate| {
+        let rest = caption.from(one.end).strip_prefix(' ');
+        one.leads && !one.letters.is_lower() && rest.is_some_and(|rest| rest.starts_with(char::is_uppercase))
+    };
+    let is_first = |one: &Candidate| !one.letters.is_lower() && one.letters.first() == 0;
+    if found.iter().any(|one| is_first(one) && !one.is_bare) {
+        return;
+    }
+    let Some(at) = found.iter().position(|one| is_first(one) && opens(one)) else { return };
+    let (before, behind) = found.split_at_mut(at + 1);
+    let is_second = |one: &Candidate| opens(one) && one.letters.first() == 1;
+    if let Some(first) = before.last_mut().filter(|_| behind.iter().any(is_second)) {
+        first.is_bare = false;
+    }
+}
+
 /// The first place from `at` on that is worth to look closer: a parenthesis, the last letter of a run of letters and
 /// digits, a `pa`. Nearly no byte is, and this looks at each.
 fn next_place(bytes: &[u8], at: usize) -> Option<usize> {

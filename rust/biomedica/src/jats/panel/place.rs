@@ -1,8 +1,13 @@
 //! Panels that are told by their place: `Left:`, `Upper panel`, `(Bottom, left)`.
 
 use super::caption::{Caption, is_word};
+use super::label::after;
 
 const PLACES: [&str; 9] = ["upper", "lower", "top", "bottom", "left", "right", "middle", "center", "centre"];
+/// A bit for each place that these words mean.
+const BITS: [u32; 9] = [1, 2, 1, 2, 4, 8, 16, 16, 16];
+const UPRIGHT: u32 = 1 | 2;
+const LEVEL: u32 = 4 | 8;
 const NOUNS: [&str; 12] =
     ["panel", "panels", "row", "rows", "column", "columns", "image", "images", "graph", "graphs", "plot", "plots"];
 /// Places in one caption beyond this many are left aside, as there are no more letters either.
@@ -42,6 +47,59 @@ pub fn places<'a>(caption: &Caption<'a>) -> Vec<Place<'a>> {
         }
     }
     found
+}
+
+/// The places that a mention names: `left`, `top and bottom panels`, `upper left`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Bit `n` is set where the words of one place have the bits of `n`.
+    sets: u32,
+}
+
+impl Places {
+    /// Those at this point of a text, their end, and whether a noun says that they are panels.
+    pub fn read(text: &str, at: usize) -> Option<(Self, usize, bool)> {
+        let (mut set, mut end) = bit(text, at)?;
+        let mut sets = 0;
+        while let Some((join, next, stop)) =
+            [", and ", ", ", " and ", " or ", " & ", "/", "-", " "].iter().find_map(|join| {
+                let (next, stop) = bit(text, after(text, end, join)?)?;
+                Some((*join, next, stop))
+            })
+        {
+            let both = set | next;
+            let is_crossing = both.count_ones() == 2 && both & UPRIGHT != 0 && both & LEVEL != 0;
+            if matches!(join, "-" | " ") || join == ", " && is_crossing {
+                set = both;
+            } else {
+                sets |= 1 << set;
+                set = next;
+            }
+            end = stop;
+        }
+        let noun = after(text, end, " ").and_then(|at| word(text, at, &NOUNS));
+        Some((Self { sets: sets | 1 << set }, noun.unwrap_or(end), noun.is_some()))
+    }
+
+    /// With others.
+    pub fn with(self, others: Self) -> Self {
+        Self { sets: self.sets | others.sets }
+    }
+
+    /// Whether a panel of this label is among them: `bottom` names `Bottom row` and `Bottom, left`.
+    pub fn name(self, label: &str) -> bool {
+        let words = label.split(|c: char| !c.is_ascii_alphabetic());
+        let own = words.filter_map(|word| bit(word, 0)).fold(0, |own, (bit, _)| own | bit);
+        (1..u32::BITS).any(|set| self.sets >> set & 1 == 1 && own & set == set)
+    }
+}
+
+/// What the word at this point of a text means, and where it ends.
+fn bit(text: &str, at: usize) -> Option<(u32, usize)> {
+    let end = word(text, at, &PLACES)?;
+    let word = text.get(at..end)?;
+    let place = PLACES.iter().position(|place| place.eq_ignore_ascii_case(word))?;
+    Some((*BITS.get(place)?, end))
 }
 
 /// Whether a place can begin with this byte, by the first letters of [`PLACES`]; nearly none does, and each is asked.

@@ -2,42 +2,47 @@
 //!
 //! Letters count where they follow the figure's number, or where they are all that the reference says. Behind the
 //! reference the text goes on to be about something else: there a letter counts when it touches the number, or when what
-//! follows it shows that it is no word of the sentence.
+//! follows it shows that it is no word of the sentence. Places (`Fig. 4, left`, `Fig. 2 (upper panel)`) are read in the same
+//! way, and count where the figure's own panels are told by such places.
 
 use super::label::{FUNCTION, Letters, VERBS, after, is_dash, joined, panel_word};
+use super::place::Places;
 use crate::jats::article::Panel;
 
 /// More of a reference than this is not looked at.
 const MAX_BYTES: usize = 256;
 
-/// Panels by their letters, in upper and in lower case.
+/// Panels by their letters, in upper and in lower case, and by their places.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Named {
     upper: Letters,
     lower: Letters,
+    places: Places,
 }
 
 impl Named {
-    fn of(letters: Letters) -> Self {
-        let none = Letters::default();
-        if letters.is_lower() { Self { upper: none, lower: letters } } else { Self { upper: letters, lower: none } }
+    fn of(group: &Group<'_>) -> Self {
+        let (letters, none) = (group.letters, Letters::default());
+        let (upper, lower) = if letters.is_lower() { (none, letters) } else { (letters, none) };
+        Self { upper, lower, places: group.places }
     }
 
     /// Those of one, and others.
     pub fn with(self, others: Self) -> Self {
         let both = |own: Letters, other: Letters| if other.is_empty() { own } else { own.with(other) };
-        Self { upper: both(self.upper, others.upper), lower: both(self.lower, others.lower) }
+        let places = self.places.with(others.places);
+        Self { upper: both(self.upper, others.upper), lower: both(self.lower, others.lower), places }
     }
 
-    /// Those between the last of these and the first of others; none when they are not before them.
+    /// The letters between the last of these and the first of others; none when they are not before them.
     pub fn between(self, others: Self) -> Self {
-        Self { upper: self.upper.between(others.upper), lower: self.lower.between(others.lower) }
+        let places = Places::default();
+        Self { upper: self.upper.between(others.upper), lower: self.lower.between(others.lower), places }
     }
 
-    /// Their labels, `A, B`, in the case that the figure's own panels have.
+    /// Their labels, `A, B`, as the figure's own panels have them: a letter in its case, a place with its words.
     pub fn labels(self, panels: &[Panel]) -> String {
-        let mut all = String::new();
         let is_label = |label: char| panels.iter().any(|panel| panel.label.chars().eq([label]));
         let mut labels: Vec<char> = self.upper.iter().chain(self.lower.iter()).collect();
         for label in &mut labels {
@@ -49,13 +54,8 @@ impl Named {
         }
         labels.sort_unstable();
         labels.dedup();
-        for label in labels {
-            if !all.is_empty() {
-                all.push_str(", ");
-            }
-            all.push(label);
-        }
-        all
+        let placed = panels.iter().filter(|panel| self.places.name(&panel.label)).map(|panel| panel.label.clone());
+        labels.into_iter().map(String::from).chain(placed).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -64,6 +64,7 @@ impl Named {
 struct Group<'a> {
     number: &'a str,
     letters: Letters,
+    places: Places,
 }
 
 /// What a reference says.
@@ -84,8 +85,10 @@ impl<'a> Reference<'a> {
             let stop = (begin..limit).find(|at| !is_digit(text, *at)).unwrap_or(limit);
             let number = text.get(begin..stop).unwrap_or_default();
             let list = List { text, number, end };
-            let (letters, stop) = list.behind_number(stop).unwrap_or((Letters::default(), stop));
-            found.groups.push(Group { number, letters });
+            let listed = list.behind_number(stop);
+            let places = if listed.is_none() { list.places(stop).unwrap_or_default() } else { Places::default() };
+            let (letters, stop) = listed.unwrap_or((Letters::default(), stop));
+            found.groups.push(Group { number, letters, places });
             found.end = found.end.max(stop);
             at = stop;
         }
@@ -94,7 +97,7 @@ impl<'a> Reference<'a> {
             let begin = after(text, start, " ").unwrap_or(start);
             let begin = begin + text.get(begin..).map_or(0, panel_word);
             if let Some((letters, stop)) = list.read(begin).filter(|(_, stop)| *stop >= end) {
-                found.groups.push(Group { number: "", letters });
+                found.groups.push(Group { number: "", letters, places: Places::default() });
                 found.end = stop;
             }
         }
@@ -105,7 +108,7 @@ impl<'a> Reference<'a> {
     pub fn of(&self, label: Option<&str>) -> Named {
         let number = label.and_then(last_number);
         let is_own = |group: &&Group<'_>| Some(group.number) == number || self.groups.len() == 1;
-        let own = self.groups.iter().filter(is_own).map(|group| Named::of(group.letters));
+        let own = self.groups.iter().filter(is_own).map(Named::of);
         own.fold(Named::default(), Named::with)
     }
 }
@@ -141,6 +144,13 @@ impl List<'_> {
         let begin = dash.unwrap_or(begin + word);
         let (letters, end) = self.read(begin)?;
         (word > 0 || begin < self.end || self.goes_on(end)).then_some((letters, end))
+    }
+
+    /// The places behind the number.
+    fn places(&self, at: usize) -> Option<Places> {
+        let mut begins = [", ", ",", " (", "(", " "].into_iter().filter_map(|join| after(self.text, at, join));
+        let (places, end, has_noun) = begins.find_map(|begin| Places::read(self.text, begin))?;
+        (has_noun || end <= self.end || self.goes_on(end)).then_some(places)
     }
 
     /// The list that begins at a place.
@@ -273,6 +283,41 @@ mod tests {
     fn labels_have_the_case_of_the_caption() {
         let panels: Vec<Panel> = ["a", "b"].map(|label| Panel { label: label.to_owned(), text: String::new() }).into();
         assert_eq!(Reference::new("2A–C", 0, 6).of(None).labels(&panels), "C, a, b");
+    }
+
+    /// The panels that a text behind `Fig. 4` names of a figure whose panels have these labels.
+    fn placed(behind: &str, labels: &[&str]) -> String {
+        let panels: Vec<_> =
+            labels.iter().map(|label| Panel { label: (*label).to_owned(), text: String::new() }).collect();
+        Reference::new(&format!("Fig. 4{behind}"), 0, "Fig. 4".len()).of(Some("Figure 4")).labels(&panels)
+    }
+
+    #[test]
+    fn places_behind_a_reference_are_the_panels_of_the_caption() {
+        for (behind, panels) in [
+            (", left)", "Left panel"),
+            (" (right panel) and", "right"),
+            (" right)", "right"),
+            (", left and right panels of", "Left panel, right"),
+            ("(Left).", "Left panel"),
+            (", left ventricle", ""),
+            (", left and right ventricles", ""),
+            (") left of it", ""),
+            (", top)", ""),
+        ] {
+            assert_eq!(placed(behind, &["Left panel", "right"]), panels, "{behind}");
+        }
+        for (behind, panels) in [
+            (", top)", "Upper"),
+            (", bottom)", "Bottom, left, Bottom right"),
+            (", lower right)", "Bottom right"),
+            (" (bottom, left)", "Bottom, left"),
+            (", top, bottom-right)", "Upper, Bottom right"),
+        ] {
+            assert_eq!(placed(behind, &["Upper", "Bottom, left", "Bottom right"]), panels, "{behind}");
+        }
+        assert_eq!(placed(", left)", &["A", "B"]), "", "a figure with letters has no such panel");
+        assert_eq!(placed("A, left)", &["A", "B"]), "A");
     }
 
     proptest! {

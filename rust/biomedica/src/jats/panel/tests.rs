@@ -32,6 +32,8 @@ fn labels_are_known_in_every_form() {
         ("Weights of men (A) and women (B).", "A B"),
         ("Counts in (A) June, (B) July and (C) May.", "A B C"),
         ("T. Panel (A): one. Panels (B) and (C) show two.", "A B C"),
+        ("T. A The first. a, one; b, two. B The second. C The third.", "A B C"),
+        ("T. A The first. B, C Both others.", "A B C"),
     ] {
         assert_eq!(labels(text), expected, "{text}");
     }
@@ -44,6 +46,8 @@ fn letters_of_words_names_units_and_references_are_no_labels() {
         "The (a) group of Fig. 2B and C at 5 C, p (B) < 0.1.",
         "Different letters (a, b) mark groups.",
         "A gene of D. melanogaster.",
+        "Divisions. A cell divides. B cells do not.",
+        "Maps. A Karnaugh map is shown.",
         "",
     ] {
         assert_eq!(labels(text), "", "{text}");
