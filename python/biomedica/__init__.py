@@ -10,8 +10,8 @@ document, `open` opens a dataset, `stream` gives its samples, or those of any sh
 `index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles,
 `duplicates` finds copies among its images, `embed` and `cluster` make features of images and clusters of these.
 Experts name clusters of images in `annotate`, `label` settles their votes and labels all images, `audit` measures how
-right that is, `select` chooses some of the pairs. `attribution` writes who made each image, `export` and `push` hand
-datasets on. The command `biomedica` has the same words.
+right that is, `select` chooses some of the pairs. `tasks` lists what models can be evaluated on. `attribution` writes
+who made each image, `export` and `push` hand datasets on. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from biomedica.exceptions import (
     ModelError,
     SourceError,
     SourceNotFoundError,
+    TaskError,
     TrainingError,
     XmlError,
 )
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from biomedica._select import Selection, select
     from biomedica._stream import Sample, Stream, stream
     from biomedica._survey import Survey, survey
+    from biomedica._tasks import Listed, tasks
     from biomedica.concepts.audit import Audit, Drawn, audit, draw_audit
     from biomedica.concepts.cluster import Clustering, cluster
     from biomedica.concepts.embed import Embedding, embed
@@ -76,6 +78,7 @@ __all__ = [
     "Exported",
     "Indexed",
     "Labelling",
+    "Listed",
     "Loader",
     "Merged",
     "ModelError",
@@ -93,6 +96,7 @@ __all__ = [
     "SourceNotFoundError",
     "Stream",
     "Survey",
+    "TaskError",
     "TrainingError",
     "XmlError",
     "__version__",
@@ -121,6 +125,7 @@ __all__ = [
     "select",
     "stream",
     "survey",
+    "tasks",
     "train",
 ]
 
@@ -141,6 +146,7 @@ _HOME = {
     "Exported": "_export",
     "Indexed": "_index",
     "Labelling": "concepts.label",
+    "Listed": "_tasks",
     "Loader": "load.loader",
     "Merged": "train.merge",
     "PartBegun": "_extract",
@@ -182,6 +188,7 @@ _HOME = {
     "retry": "_retry",
     "select": "_select",
     "stream": "_stream",
+    "tasks": "_tasks",
 }
 
 

@@ -23,6 +23,7 @@ from biomedica.cli import (
     retry,
     select,
     stats,
+    tasks,
     train,
     verify,
 )
@@ -66,6 +67,7 @@ VERBS: dict[str, Verb] = {
     "retry": retry,
     "select": select,
     "stats": stats,
+    "tasks": tasks,
     "train": train,
     "verify": verify,
 }
