@@ -64,15 +64,15 @@ def test_every_format_gives_the_same_images_and_labels(tmp_path: Path) -> None:
         tmp_path / "t.tar", [pair for n, d in images.items() for pair in ((f"{n}.png", d), (f"{n}.cls", n.encode()))]
     )
     expected = [(data, number) for number, data in enumerate(images.values())]
-    for data in (
+    for text in (
         'format = "folder"\npath = "folder"',
         'format = "csv"\npath = "t.csv"\nlabel = "label"',
         'format = "parquet"\npath = "*.parquet"\nlabel = "label"',
         'format = "arrow"\npath = "t.arrow"\nlabel = "label"',
         'format = "webdataset"\npath = "t.tar"',
     ):
-        found = task(tmp_path, data)
-        assert [(item.image, item.label) for item in found] == expected, data
+        found = task(tmp_path, text)
+        assert [(item.image, item.label) for item in found] == expected, text
         assert dict(found.check().classes) == {"a": 1, "b": 1}
 
 
@@ -167,7 +167,16 @@ def test_real_digits_are_a_task_by_a_file_alone(tmp_path: Path) -> None:
         Image.fromarray((image * 15).astype("uint8")).save(folder / f"{number:04}.png")
     classes = "".join(f'[[classes]]\nname = "{digit}"\nprompts = ["the digit {digit}"]\n' for digit in range(10))
     task(tmp_path, 'format = "folder"\npath = "digits"', classes=classes)
-    command = [sys.executable, "-m", "biomedica", "tasks", tmp_path / "own.toml", "--check", "--log-format", "json"]
+    command = [
+        sys.executable,
+        "-m",
+        "biomedica",
+        "tasks",
+        str(tmp_path / "own.toml"),
+        "--check",
+        "--log-format",
+        "json",
+    ]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert (said["state"], said["items"]) == ("present", 1797)
     assert said["by_class"]["3"] == int((digits.target == 3).sum())
