@@ -12,6 +12,8 @@ document, `open` opens a dataset, `stream` gives its samples, or those of any sh
 Experts name clusters of images in `annotate`, `label` settles their votes and labels all images, `audit` measures how
 right that is, `select` chooses some of the pairs, `leaks` finds those that test sets have too. `attribution` writes who made each image, `export` and `push` hand
 datasets on. The command `biomedica` has the same words.
+right that is, `select` chooses some of the pairs. `tasks` lists what models can be evaluated on. `attribution` writes
+who made each image, `export` and `push` hand datasets on. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +26,7 @@ from biomedica.exceptions import (
     ModelError,
     SourceError,
     SourceNotFoundError,
+    TaskError,
     TrainingError,
     XmlError,
 )
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from biomedica._select import Selection, select
     from biomedica._stream import Sample, Stream, stream
     from biomedica._survey import Survey, survey
+    from biomedica._tasks import Listed, tasks
     from biomedica.concepts.audit import Audit, Drawn, audit, draw_audit
     from biomedica.concepts.cluster import Clustering, cluster
     from biomedica.concepts.embed import Embedding, embed
@@ -80,6 +84,7 @@ __all__ = [
     "Indexed",
     "Labelling",
     "Leaks",
+    "Listed",
     "Loader",
     "Merged",
     "ModelError",
@@ -97,6 +102,7 @@ __all__ = [
     "SourceNotFoundError",
     "Stream",
     "Survey",
+    "TaskError",
     "TrainingError",
     "XmlError",
     "__version__",
@@ -127,6 +133,7 @@ __all__ = [
     "select",
     "stream",
     "survey",
+    "tasks",
     "train",
     "view",
 ]
@@ -149,6 +156,7 @@ _HOME = {
     "Indexed": "_index",
     "Labelling": "concepts.label",
     "Leaks": "_leaks",
+    "Listed": "_tasks",
     "Loader": "load.loader",
     "Merged": "train.merge",
     "PartBegun": "_extract",
@@ -193,6 +201,7 @@ _HOME = {
     "select": "_select",
     "stream": "_stream",
     "view": "web.view",
+    "tasks": "_tasks",
 }
 
 

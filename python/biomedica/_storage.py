@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, ClassVar, NoReturn, Protocol
+from typing import BinaryIO, ClassVar, NoReturn, Protocol, Self, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,6 +35,12 @@ class Storage(Protocol):
 
     def read_at(self, relative: str, offset: int, length: int) -> bytes:
         """Bytes of a file; fewer where it ends before."""
+
+    def open(self, relative: str) -> BinaryIO:
+        """A file to read at any place; `FileNotFoundError` when there is none."""
+
+    def below(self, folder: str) -> list[str]:
+        """All files below a folder, sorted; links are not followed. None where there is no folder."""
 
     def table(self, relatives: Sequence[str]) -> pads.Dataset:
         """Parquet files as one dataset of pyarrow."""
@@ -82,6 +88,13 @@ class Directory:
             return os.pread(descriptor, length, offset)
         finally:
             os.close(descriptor)
+
+    def open(self, relative: str) -> BinaryIO:
+        return (self.root / relative).open("rb")
+
+    def below(self, folder: str) -> list[str]:
+        found = (Path(place, name) for place, _, names in os.walk(self.root / folder) for name in names)
+        return sorted(path.relative_to(self.root).as_posix() for path in found)
 
     def table(self, relatives: Sequence[str]) -> pads.Dataset:
         return pads.dataset([self.root / relative for relative in relatives], format="parquet")
@@ -135,6 +148,17 @@ class Prefix:
         if size is None:
             raise FileNotFoundError(f"{location}: there is no such object")
         return self._store.read(location, offset, max(min(length, size - offset), 0))
+
+    def open(self, relative: str) -> BinaryIO:
+        location = self.location(relative)
+        size = self._store.size(location)
+        if size is None:
+            raise FileNotFoundError(f"{location}: there is no such object")
+        return cast("BinaryIO", _File(self._store, location, size))
+
+    def below(self, folder: str) -> list[str]:
+        prefix = f"{self.root}/" if folder in ("", ".") else f"{self.location(folder)}/"
+        return sorted(location.removeprefix(f"{self.root}/") for location, _ in self._store.list(prefix))
 
     def table(self, relatives: Sequence[str]) -> pads.Dataset:
         files = pafs.PyFileSystem(_Files(self._store))
@@ -279,3 +303,9 @@ class _File:
 
     def close(self) -> None:
         self.closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

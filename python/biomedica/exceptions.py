@@ -15,6 +15,7 @@ __all__ = [
     "ModelError",
     "SourceError",
     "SourceNotFoundError",
+    "TaskError",
     "TrainingError",
     "XmlError",
 ]
@@ -67,6 +68,10 @@ class AnswerError(BiomedicaError):
 
 class ModelError(BiomedicaError):
     """A model of features or clusters cannot be had, or does not fit: unknown name, missing weights, other features."""
+
+
+class TaskError(BiomedicaError):
+    """A task of evaluation is malformed, its data are missing or do not fit it: the message names file and key, or row."""
 
 
 class TrainingError(BiomedicaError):
