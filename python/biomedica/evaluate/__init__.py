@@ -1,0 +1,1 @@
+"""How well models do: tasks as files, their data, metrics and statistics."""
