@@ -86,6 +86,17 @@ def test_the_same_seed_gives_the_same_draws_and_another_does_not() -> None:
     assert (first != other).any()
 
 
+def test_the_number_of_threads_does_not_change_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = statistics.Sums.of_values(np.arange(1000))  # whole numbers: sums are exact in any order
+    monkeypatch.setattr(statistics, "CELLS", 50_000)  # ten blocks
+    found = []
+    for threads in (1, 4):
+        monkeypatch.setattr(statistics, "THREADS", threads)
+        found.append(statistics.estimate(sums, draws=500).draws)
+    assert (found[0] == found[1]).all()
+    assert len(np.unique(found[0])) > 450  # blocks do not repeat each other
+
+
 def test_a_model_compared_with_itself_is_no_better() -> None:
     sums = statistics.Sums.of_values([1, 0, 1, 1, 0])
     found = statistics.compare(sums, sums, draws=100)
