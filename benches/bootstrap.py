@@ -6,12 +6,17 @@ python benches/bootstrap.py [--samples 100000] [--draws 10000]
 import argparse
 import resource
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from biomedica.evaluate import metrics
 from biomedica.evaluate.statistics import Sums, interval
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ACCURACY = 0.7
 
 
 def main() -> None:
@@ -23,7 +28,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     samples = options.samples
     labels = rng.integers(0, 10, samples)
-    predicted = np.where(rng.random(samples) < 0.7, labels, rng.integers(0, 10, samples))
+    predicted = np.where(rng.random(samples) < ACCURACY, labels, rng.integers(0, 10, samples))
     articles = rng.integers(0, max(2, samples // 5), samples)
     sure = rng.random(samples)
     kinds: dict[str, tuple[Callable[[], Sums], np.ndarray | None]] = {
