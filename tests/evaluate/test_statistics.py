@@ -1,0 +1,146 @@
+"""Intervals cover, tests have their level, and draws are the same for the same seed."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from biomedica.evaluate import metrics, statistics
+
+REPEATS = 1000
+
+
+def covered(groups: bool, method: statistics.Method, clusters: bool) -> float:
+    """Share of intervals that hold 0.7, for right and wrong of 300 samples, in 60 articles when `clusters`."""
+    rng = np.random.default_rng(11)
+    names, inside = np.repeat(np.arange(60), 5), 0
+    for repeat in range(REPEATS):
+        chance = np.repeat(rng.beta(1.4, 0.6, 60), 5) if clusters else np.full(300, 0.7)  # mean 0.7, correlation 1/3
+        right = rng.random(300) < chance
+        found = statistics.interval(right, groups=names if groups else None, draws=2000, seed=repeat, method=method)
+        inside += found.low <= 0.7 <= found.high
+    return inside / REPEATS
+
+
+@pytest.mark.parametrize("method", ["bca", "percentile"])
+def test_intervals_of_known_accuracy_cover(method: statistics.Method) -> None:
+    assert 0.93 <= covered(groups=False, method=method, clusters=False) <= 0.97
+
+
+def test_intervals_of_balanced_accuracy_cover() -> None:
+    rng, inside = np.random.default_rng(5), 0
+    chance = np.array([0.9, 0.6, 0.75])  # balanced accuracy 0.75
+    for repeat in range(REPEATS):
+        labels = rng.choice(3, 400, p=[0.6, 0.25, 0.15])
+        predicted = np.where(rng.random(400) < chance[labels], labels, (labels + 1) % 3)
+        sums = statistics.Sums.of_classes(labels, predicted, 3, metrics.balanced_accuracy)
+        found = statistics.interval(sums, draws=2000, seed=repeat)
+        inside += found.low <= 0.75 <= found.high
+    assert 0.93 <= inside / REPEATS <= 0.97
+
+
+def test_drawing_articles_covers_where_drawing_samples_does_not() -> None:
+    assert 0.93 <= covered(groups=True, method="bca", clusters=True) <= 0.97
+    assert covered(groups=False, method="bca", clusters=True) < 0.88
+
+
+def test_the_paired_test_has_its_level_and_finds_a_difference() -> None:
+    rng = np.random.default_rng(3)
+    none, some = [], []
+    for repeat in range(REPEATS):
+        easy = rng.random(400) < 0.5  # both models are right on these: they are correlated
+        first, second, third = (easy | (rng.random(400) < chance) for chance in (0.4, 0.4, 0.6))
+        one, other, better = map(statistics.Sums.of_values, (first, second, third))
+        none.append(statistics.compare(one, other, draws=2000, seed=repeat).p)
+        some.append(statistics.compare(one, better, draws=2000, seed=repeat).p)
+    assert 0.035 <= np.mean(np.array(none) < 0.05) <= 0.065
+    assert np.mean(np.array(some) < 0.05) > 0.9
+
+
+@pytest.mark.parametrize("method", ["bca", "percentile"])
+def test_an_interval_of_skewed_values_is_that_of_scipy(method: statistics.Method) -> None:
+    values = np.random.default_rng(0).lognormal(size=80)
+    ours = statistics.interval(values, draws=40_000, method=method)
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=40_000, method="BCa" if method == "bca" else "percentile", rng=1
+    ).confidence_interval
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=0.01)
+
+
+@pytest.mark.parametrize("metric", [metrics.accuracy, metrics.balanced_accuracy, metrics.macro_f1])
+def test_counted_draws_are_the_plain_bootstrap(metric: statistics.Metric) -> None:
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 3, 200)
+    predicted = np.where(rng.random(200) < 0.6, labels, rng.integers(0, 3, 200))
+    found = statistics.estimate(statistics.Sums.of_classes(labels, predicted, 3, metric), draws=8000)
+    picks = rng.integers(0, 200, (8000, 200))
+    plain = [float(metric(metrics.class_sums(metrics.confusion(labels[pick], predicted[pick], 3)))) for pick in picks]
+    assert found.value == float(metric(metrics.class_sums(metrics.confusion(labels, predicted, 3))))
+    assert found.draws.mean() == pytest.approx(np.mean(plain), abs=0.003)
+    assert found.draws.std() == pytest.approx(np.std(plain), rel=0.04)
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_does_not() -> None:
+    sums = statistics.Sums.of_values(np.random.default_rng(0).normal(size=500))
+    first, again, other = (statistics.estimate(sums, draws=500, seed=seed).draws for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_the_number_of_threads_does_not_change_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = statistics.Sums.of_values(np.arange(1000))  # whole numbers: sums are exact in any order
+    monkeypatch.setattr(statistics, "CELLS", 50_000)  # ten blocks
+    found = []
+    for threads in (1, 4):
+        monkeypatch.setattr(statistics, "THREADS", threads)
+        found.append(statistics.estimate(sums, draws=500).draws)
+    assert (found[0] == found[1]).all()
+    assert len(np.unique(found[0])) > 450  # blocks do not repeat each other
+
+
+def test_a_model_compared_with_itself_is_no_better() -> None:
+    sums = statistics.Sums.of_values([1, 0, 1, 1, 0])
+    found = statistics.compare(sums, sums, draws=100)
+    assert (found.difference.value, found.difference.low, found.difference.high, found.p) == (0, 0, 0, 1)
+
+
+def test_calibration_has_an_interval() -> None:
+    rng = np.random.default_rng(0)
+    sure = rng.random(2000)
+    rows = metrics.calibration_sums(sure, rng.random(2000) < sure * 0.8)
+    found = statistics.interval(statistics.Sums.of(rows, metrics.calibration_error), draws=500)
+    assert 0.05 < found.low < found.value < found.high < 0.15
+
+
+def test_holm_is_that_of_its_worked_example() -> None:
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([]) == []
+    with pytest.raises(ValueError, match=r"not in 0\.\.1"):
+        statistics.holm([1.5])
+
+
+def test_averages_are_narrower_than_their_tasks() -> None:
+    rng = np.random.default_rng(0)
+    tasks = {
+        name: statistics.estimate(statistics.Sums.of_values(rng.random(300) < 0.7), draws=2000, seed=seed)
+        for seed, name in enumerate("abcd")
+    }
+    found = statistics.average(tasks, {"a": "skin", "b": "skin", "c": "eye", "d": "eye"})
+    assert set(found) == {"", "skin", "eye"}
+    assert found["skin"].value == pytest.approx((tasks["a"].value + tasks["b"].value) / 2)
+    width = {name: of.high - of.low for name, of in found.items()}
+    assert width[""] == pytest.approx(width["skin"] / 2**0.5, rel=0.15)
+    with pytest.raises(ValueError, match="no domain is given for d"):
+        statistics.average(tasks, {"a": "x", "b": "x", "c": "x"})
+
+
+def test_wrong_input_is_told() -> None:
+    with pytest.raises(ValueError, match="two groups"):
+        statistics.interval([1, 0, 1], groups=["a", "a", "a"])
+    with pytest.raises(ValueError, match="one for each of 3"):
+        statistics.interval([1, 0, 1], groups=["a"])
+    with pytest.raises(ValueError, match="no group"):
+        statistics.interval([1, 0], groups=np.array(["a", None], object))
+    with pytest.raises(ValueError, match="sample 1 is not finite"):
+        statistics.interval([1, np.nan])
+    with pytest.raises(ValueError, match="same ones"):
+        statistics.compare(statistics.Sums.of_values([1, 0]), statistics.Sums.of_values([1, 0, 1]))
