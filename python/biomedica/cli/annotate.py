@@ -6,10 +6,17 @@ is given. With `--import`, `--export` or `--static` no pages are served.
 
 import argparse
 import dataclasses
-import os
 from typing import TYPE_CHECKING, get_args
 
-from biomedica.cli.options import add_dataset, add_storage_options, add_taxonomy, natural, positive
+from biomedica.cli.options import (
+    add_clusters,
+    add_dataset,
+    add_server,
+    add_storage_options,
+    add_taxonomy,
+    positive,
+    token_of,
+)
 from biomedica.cli.progress import counted
 from biomedica.concepts._entry import Format
 
@@ -19,13 +26,12 @@ if TYPE_CHECKING:
 
 EXAMPLE = "biomedica annotate dataset/ --clusters default"
 RESUMES = True
-TOKEN = "BIOMEDICA_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_dataset(parser)
-    parser.add_argument("--clusters", default="default", metavar="NAME", help="which clusters (default: %(default)s)")
+    add_clusters(parser)
     add_taxonomy(parser, proposed=False)
     parser.add_argument(
         "--answers", metavar="FILE", help="the SQLite file of the answers (default: DATASET/annotations.sqlite)"
@@ -40,14 +46,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--per-cluster", type=positive, metavar="N", help="how many experts are to judge each cluster (default: all)"
     )
-    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: %(default)s)")
-    parser.add_argument("--port", type=natural, default=0, metavar="N", help="0 for any that is free (default)")
-    parser.add_argument(
-        "--token",
-        metavar="TOKEN",
-        help=f"what visitors must have; every user of the machine can read it here, so rather set ${TOKEN}"
-        " (default: made up where other machines can reach the address)",
-    )
+    add_server(parser)
     parser.add_argument(
         "--import",
         action="append",
@@ -87,7 +86,7 @@ def run(args: argparse.Namespace, output: "Output") -> int:
             static=args.static,
             host=args.host,
             port=args.port,
-            token=args.token or os.environ.get(TOKEN) or None,
+            token=token_of(args),
             ready=ready,
             progress=progress,
             storage_options=dict(args.storage_options),

@@ -6,7 +6,15 @@ The face of `biomedica.draw_audit` (with --draw) and of `biomedica.audit`.
 import argparse
 from typing import TYPE_CHECKING
 
-from biomedica.cli.options import add_dataset, add_storage_options, add_taxonomy, location, natural, positive, share
+from biomedica.cli.options import (
+    add_confidence,
+    add_dataset,
+    add_storage_options,
+    add_taxonomy,
+    location,
+    natural,
+    positive,
+)
 
 if TYPE_CHECKING:
     from biomedica import Audit
@@ -39,13 +47,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--images", type=location, metavar="DIR", help="with --draw: write the images themselves here")
     add_taxonomy(parser)
-    parser.add_argument(
-        "--confidence",
-        type=share,
-        default=0.95,
-        metavar="P",
-        help="what the intervals are to hold (default: %(default)g)",
-    )
+    add_confidence(parser)
     add_storage_options(parser)
 
 

@@ -6,7 +6,15 @@ The face of `biomedica.label`.
 import argparse
 from typing import TYPE_CHECKING
 
-from biomedica.cli.options import add_dataset, add_storage_options, add_taxonomy, location, natural, positive, share
+from biomedica.cli.options import (
+    add_confidence,
+    add_dataset,
+    add_storage_options,
+    add_taxonomy,
+    location,
+    natural,
+    positive,
+)
 from biomedica.cli.progress import counted
 
 if TYPE_CHECKING:
@@ -50,13 +58,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", type=positive, default=1000, metavar="N", help="samples of the bootstrap (default: %(default)s)"
     )
-    parser.add_argument(
-        "--confidence",
-        type=share,
-        default=0.95,
-        metavar="P",
-        help="what the intervals are to hold (default: %(default)g)",
-    )
+    add_confidence(parser)
     parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of the bootstrap (default: %(default)s)")
     add_storage_options(parser)
 

@@ -1,10 +1,13 @@
 """Argument types and options that verbs share."""
 
 import argparse
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 from biomedica._rules import SUBSETS
+
+TOKEN = "BIOMEDICA_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def positive(text: str) -> int:
@@ -52,6 +55,39 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
 def add_subset(parser: argparse.ArgumentParser, text: str) -> None:
     """Add `--subset`, which may be given several times; `text` says what it does."""
     parser.add_argument("--subset", action="append", choices=SUBSETS, help=text)
+
+
+def add_clusters(parser: argparse.ArgumentParser) -> None:
+    """Add `--clusters`."""
+    parser.add_argument("--clusters", default="default", metavar="NAME", help="which clusters (default: %(default)s)")
+
+
+def add_confidence(parser: argparse.ArgumentParser) -> None:
+    """Add `--confidence`."""
+    parser.add_argument(
+        "--confidence",
+        type=share,
+        default=0.95,
+        metavar="P",
+        help="what the intervals are to hold (default: %(default)g)",
+    )
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """Add `--host`, `--port` and `--token`; `token_of` gives the last."""
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: %(default)s)")
+    parser.add_argument("--port", type=natural, default=0, metavar="N", help="0 for any that is free (default)")
+    parser.add_argument(
+        "--token",
+        metavar="TOKEN",
+        help=f"what visitors must have; every user of the machine can read it here, so rather set ${TOKEN}"
+        " (default: made up where other machines can reach the address)",
+    )
+
+
+def token_of(args: argparse.Namespace) -> str | None:
+    """The token of the command line, else of the environment."""
+    return args.token or os.environ.get(TOKEN) or None
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:

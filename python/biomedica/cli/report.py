@@ -6,7 +6,7 @@ The face of `biomedica.report`. The file needs no server, no network and no scri
 import argparse
 from typing import TYPE_CHECKING
 
-from biomedica.cli.options import add_dataset, add_selection, add_storage_options
+from biomedica.cli.options import add_clusters, add_dataset, add_selection, add_storage_options
 from biomedica.cli.progress import counted
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_dataset(parser)
     parser.add_argument("--output", required=True, metavar="FILE", help="the HTML file to write")
-    parser.add_argument("--clusters", default="default", metavar="NAME", help="which clusters (default: %(default)s)")
+    add_clusters(parser)
     add_selection(parser)
     add_storage_options(parser)
 
