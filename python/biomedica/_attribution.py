@@ -13,8 +13,8 @@ from biomedica._sources import StorageOptions, StrPath
 from biomedica._storage import whole_file
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
-from biomedica.exceptions import DatasetError
 from biomedica.selections.ids import Ids, IdSet, read_ids
+from biomedica.selections.pairs import Pairs
 
 __all__ = ["NAME", "attribution"]
 
@@ -51,8 +51,8 @@ def attribution(
     `article_license`, `article_license_url` (null where the document has none) and `article_url` (at PubMed Central, else
     the DOI's). Images are the publishers' bytes, so that there are no changes to tell of.
 
-    Tables are streamed; what is kept in memory is some ten thousand rows, whatever the size of the dataset. A file appears
-    whole, in the place of an older one; a subset without pairs has a file without rows.
+    Tables are read part by part; what is kept in memory is the rows of a few parts, whatever the size of the dataset. A
+    file appears whole, in the place of an older one; a subset without pairs has a file without rows.
 
     Args:
         dataset: A dataset, or its directory or URL.
@@ -90,49 +90,14 @@ def attribution(
 
 
 def _rows(dataset: Dataset, subsets: Sequence[str]) -> Iterator[pa.Table]:
-    """The rows of all pairs of these subsets, in order, with the subset of each.
-
-    Both tables have their articles in one order, so that a window of the articles goes along with the figures.
-    """
-    articles = dataset.articles().to_batches(columns=[_ARTICLE, *_COPIED])
-    is_pair = pc.field("shard").is_valid() & pc.field("subset").isin(subsets)
-    window: list[pa.RecordBatch] = []
-    try:
-        for batch in dataset.figures().to_batches(columns=["image_id", _ARTICLE, "subset"], filter=is_pair):
-            if not batch.num_rows:
-                continue
-            names = batch.column(_ARTICLE)
-            while (places := _places(names, window)).null_count:
-                following = next(articles, None)
-                if following is None:
-                    missing = names.filter(places.is_null())[0]
-                    raise DatasetError(
-                        f"{dataset.location}: article {missing} has figures but no row; verify the dataset"
-                    )
-                window.append(following)
-            yield _joined(batch, pa.Table.from_batches(window).take(places))
-            # The next figures belong to the last of these articles or to later ones.
-            while len(window) > 1 and not pc.is_in(names[-1], window[0].column(_ARTICLE)).as_py():
-                del window[0]
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{dataset.location}: a table is damaged; verify the dataset: {error}") from error
-
-
-def _places(names: pa.StringArray, window: Sequence[pa.RecordBatch]) -> pa.Int32Array:
-    """Where in the window the articles of these names are; null where they are not."""
-    known = [batch.column(_ARTICLE) for batch in window]
-    return pc.index_in(names, pa.concat_arrays(known) if known else pa.array([], pa.string()))
-
-
-def _joined(figures: pa.RecordBatch, articles: pa.Table) -> pa.Table:
-    """Figures with the columns of their articles."""
-    names, dois = articles[_ARTICLE], articles["article_doi"]
-    in_pmc = pc.binary_join_element_wise("https://pmc.ncbi.nlm.nih.gov/articles/", names, "/", "")
-    by_doi = pc.binary_join_element_wise("https://doi.org/", dois, "")
-    columns = {"image_id": figures.column("image_id"), _ARTICLE: names}
-    columns |= {name: articles[name] for name in _COPIED}
-    columns["article_url"] = pc.if_else(pc.starts_with(names, "PMC"), in_pmc, by_doi)
-    return pa.table({**columns, "subset": figures.column("subset")})
+    """The rows of all pairs of these subsets, in order, with the subset of each; those of a part at a time."""
+    for pairs in Pairs(dataset).tables(["subset", *_COPIED]):
+        rows = pairs.filter(pc.is_in(pairs["subset"], pa.array(subsets)))
+        names, dois = rows[_ARTICLE], rows["article_doi"]
+        in_pmc = pc.binary_join_element_wise("https://pmc.ncbi.nlm.nih.gov/articles/", names, "/", "")
+        by_doi = pc.binary_join_element_wise("https://doi.org/", dois, "")
+        url = pc.if_else(pc.starts_with(names, "PMC"), in_pmc, by_doi)
+        yield rows.append_column("article_url", url).select([*_COLUMNS, "subset"])
 
 
 class _Rows:
