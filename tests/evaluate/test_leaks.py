@@ -24,7 +24,7 @@ from biomedica.demo import draw
 from biomedica.evaluate import evidence
 from biomedica.evaluate.against import Folder
 from biomedica.evaluate.targets import Lookup, references
-from browser import launched, opened
+from browser import opened
 from bucket import Bucket
 from made import packages
 
@@ -82,12 +82,6 @@ def hashed(dataset: bm.Dataset) -> list[str]:
     """Pairs that look like something, so that they have a hash."""
     rows = dataset.sidecar("hashes").to_table(filter=pc.field("image_phash").is_valid())
     return sorted(rows["image_id"].to_pylist())
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as running:
-        yield running
 
 
 def table(output: Path, name: str) -> list[dict[str, Any]]:
