@@ -12,6 +12,7 @@ __all__ = [
     "ArchiveError",
     "BiomedicaError",
     "DatasetError",
+    "EvaluationError",
     "ModelError",
     "SourceError",
     "SourceNotFoundError",
@@ -72,6 +73,10 @@ class ModelError(BiomedicaError):
 
 class TaskError(BiomedicaError):
     """A task of evaluation is malformed, its data are missing or do not fit it: the message names file and key, or row."""
+
+
+class EvaluationError(BiomedicaError):
+    """Models cannot be judged, or what an evaluation wrote cannot be read: partial data, damaged files, other tasks."""
 
 
 class TrainingError(BiomedicaError):
