@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biomedica.evaluate import metrics
-from biomedica.evaluate.statistics import Sums, interval
+from biomedica.evaluation import metrics
+from biomedica.evaluation.statistics import Sums, interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,9 @@ document, `open` opens a dataset, `stream` gives its samples, or those of any sh
 `index` writes the index files that remote shards need, `enrich` asks PubMed for what it knows of a dataset's articles,
 `duplicates` finds copies among its images, `embed` and `cluster` make features of images and clusters of these.
 Experts name clusters of images in `annotate`, `label` settles their votes and labels all images, `audit` measures how
-right that is, `select` chooses some of the pairs, `leaks` finds those that test sets have too. `attribution` writes who made each image, `export` and `push` hand
+right that is, `select` chooses some of the pairs, `leaks` finds those that test sets have too. `tasks` lists what models
+can be evaluated on, `evaluate` judges models by it. `attribution` writes who made each image, `export` and `push` hand
 datasets on. The command `biomedica` has the same words.
-right that is, `select` chooses some of the pairs. `tasks` lists what models can be evaluated on. `attribution` writes
-who made each image, `export` and `push` hand datasets on. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._duplicates import Duplicates, duplicates
     from biomedica._enrich import Enrichment, enrich
+    from biomedica._evaluate import Evaluating, evaluate
     from biomedica._export import Exported, export
     from biomedica._extract import PartBegun, PartEnded, Progress, extract
     from biomedica._index import Indexed, index
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from biomedica.concepts.embed import Embedding, embed
     from biomedica.concepts.label import Labelling, label
     from biomedica.dataset import Dataset, Problem, Report, open
+    from biomedica.evaluation.record import Evaluation
     from biomedica.load.loader import Loader, loader
     from biomedica.train.merge import Merged, merge
     from biomedica.web.annotate import Annotated, annotate
@@ -81,6 +82,8 @@ __all__ = [
     "Duplicates",
     "Embedding",
     "Enrichment",
+    "Evaluating",
+    "Evaluation",
     "EvaluationError",
     "Exported",
     "Indexed",
@@ -119,6 +122,7 @@ __all__ = [
     "duplicates",
     "embed",
     "enrich",
+    "evaluate",
     "export",
     "extract",
     "index",
@@ -154,6 +158,8 @@ _HOME = {
     "Drawn": "concepts.audit",
     "Embedding": "concepts.embed",
     "Enrichment": "_enrich",
+    "Evaluating": "_evaluate",
+    "Evaluation": "evaluation.record",
     "Exported": "_export",
     "Indexed": "_index",
     "Labelling": "concepts.label",
@@ -186,6 +192,7 @@ _HOME = {
     "draw_audit": "concepts.audit",
     "embed": "concepts.embed",
     "enrich": "_enrich",
+    "evaluate": "_evaluate",
     "export": "_export",
     "extract": "_extract",
     "survey": "_survey",

@@ -18,11 +18,11 @@ from biomedica.concepts.features import identity
 from biomedica.concepts.vectors import Vectors
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
-from biomedica.evaluate.against import Against, Items, as_items
-from biomedica.evaluate.embedder import embedder_of
-from biomedica.evaluate.evidence import EVIDENCE, Count, Evidence, Finder, Findings
-from biomedica.evaluate.leaks import chance, write_leaks
-from biomedica.evaluate.targets import Targets
+from biomedica.evaluation.against import Against, Items, as_items
+from biomedica.evaluation.embedder import embedder_of
+from biomedica.evaluation.evidence import EVIDENCE, Count, Evidence, Finder, Findings
+from biomedica.evaluation.leaks import chance, write_leaks
+from biomedica.evaluation.targets import Targets
 from biomedica.selections.pairs import Pairs
 
 __all__ = ["Leaks", "leaks"]

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from biomedica._sources import StorageOptions, StrPath
-from biomedica.evaluate.data import Split, TaskData
-from biomedica.evaluate.tasks import Task, find
+from biomedica.evaluation.data import Split, TaskData
+from biomedica.evaluation.tasks import Task, find
 from biomedica.exceptions import TaskError
 
 __all__ = ["Listed", "tasks"]

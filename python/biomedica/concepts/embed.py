@@ -15,10 +15,9 @@ from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 
 try:
-    import torch
-
     from biomedica._images import PLACES, image_batches
     from biomedica.concepts.encoder import Encoder, Weights, open_encoder, slug
+    from biomedica.train.device import fastest
     from biomedica.train.distributed import World, joined
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError("features need torch: pip install 'biomedica[concepts]'", name=error.name) from error
@@ -129,8 +128,7 @@ def embed(
     name = checked_name(name or slug(model) + "-text" * text)
     if not isinstance(dataset, Dataset):
         dataset = open_dataset(dataset, storage_options=storage_options)
-    on_gpu = device != "cpu" and torch.cuda.is_available()
-    with joined(device, precision or ("bf16" if on_gpu else "fp32")) as world:
+    with joined(device, precision or fastest(device)) as world:
         source = Weights(None if weights is None else str(weights), random_init, seed)
         with world.main_first():
             encoder = open_encoder(

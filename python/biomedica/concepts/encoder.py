@@ -27,7 +27,19 @@ if TYPE_CHECKING:
 
     from biomedica.train.device import Device
 
-__all__ = ["OPEN_CLIP", "Captions", "Encoder", "Images", "Vectors", "Weights", "open_encoder", "slug"]
+__all__ = [
+    "OPEN_CLIP",
+    "Captions",
+    "Encoder",
+    "Images",
+    "Pair",
+    "Vectors",
+    "Weights",
+    "open_encoder",
+    "open_pair",
+    "pair_of",
+    "slug",
+]
 
 Vectors: TypeAlias = "NDArray[np.float32]"
 OPEN_CLIP = "open_clip:"
@@ -71,8 +83,10 @@ class Images:
         self._device = device
         where = device.torch_device
         # DALI fills the square with an image's shorter side only.
-        chosen = "rust" if decoder == "auto" and model.transform.fit != "shortest" else choose_decoder(decoder)
-        self._pixels = open_pixels(chosen, model.transform, batch_size, decoding_threads(threads), PREFETCH, where)
+        self.decoder = "rust" if decoder == "auto" and model.transform.fit != "shortest" else choose_decoder(decoder)
+        self._pixels = open_pixels(
+            self.decoder, model.transform, batch_size, decoding_threads(threads), PREFETCH, where
+        )
         self._mover = CudaDevice(where) if device.is_cuda else HostDevice()
 
     def encode(self, batches: Iterator[list[Any]]) -> Iterator[Vectors]:
@@ -162,6 +176,73 @@ def open_encoder(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both towers of a model of open_clip."""
+
+    images: Images
+    captions: Captions
+    logit_scale: float
+    """What cosines are multiplied with before the softmax."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """All that features of images depend on."""
+        return self.images.record
+
+
+def open_pair(
+    model: str,
+    weights: Weights,
+    device: "Device",
+    *,
+    image_size: int | None = None,
+    batch_size: int = 256,
+    decoder: str = "auto",
+    threads: int | None = None,
+) -> Pair:
+    """Both encoders of a model of open_clip, which is opened once.
+
+    Args:
+        model: As `biomedica.train` takes it: a name, `hf-hub:org/name`, `local-dir:path`, or a JSON file.
+        weights: Where its weights come from.
+        device: Where it runs.
+        image_size: Width and height of the images that it sees, if not its own.
+        batch_size: Images at a time.
+        decoder: What decodes images, as `biomedica.loader` has it.
+        threads: Threads that decode.
+
+    Raises:
+        ModelError: There is no such model, or its weights cannot be had or do not fit.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(weights.seed)
+        module, tokenizer = _open_clip_module(model, weights, image_size)
+        opened = _clip(f"{OPEN_CLIP}{model}", tokenizer, module, device, weights=_frozen(module))
+    return _pair(opened, module, device, batch_size, decoder, threads)
+
+
+def pair_of(
+    module: torch.nn.Module,
+    model: str,
+    device: "Device",
+    *,
+    batch_size: int = 256,
+    decoder: str = "auto",
+    threads: int | None = None,
+) -> Pair:
+    """Both encoders of a model that is there already, such as one in training; it should be in evaluation mode."""
+    from biomedica.train.model import architecture
+
+    opened = _clip(f"{OPEN_CLIP}{model}", architecture(model), module, device, weights="")
+    return _pair(opened, module, device, batch_size, decoder, threads)
+
+
+def _pair(opened: _Model, module: Any, device: "Device", batch_size: int, decoder: str, threads: int | None) -> Pair:
+    images = Images(opened, device, batch_size=batch_size, decoder=decoder, threads=threads)
+    return Pair(images, Captions(opened, device), float(module.logit_scale.detach().exp()))
+
+
 def slug(name: str) -> str:
     """A model's name as one of a folder: `open_clip:ViT-B/32` is `open_clip-ViT-B-32`."""
     return "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "-" for char in name).strip(".-")
@@ -202,32 +283,45 @@ def _timm(name: str, weights: Weights, image_size: int | None, device: "Device")
             "resize_mode": modes.get(config["crop_mode"], "shortest"),
         }
     )
-    return _finished(name, module, device, module, transform, size, versions=("timm", timm.__version__), normalize=None)
+    return _finished(
+        name, module, device, module, transform, size,
+        weights=_frozen(module), versions=("timm", timm.__version__), normalize=None,
+    )  # fmt: skip
 
 
 def _open_clip(name: str, weights: Weights, image_size: int | None, device: "Device") -> _Model:
+    module, known = _open_clip_module(name.removeprefix(OPEN_CLIP), weights, image_size)
+    return _clip(name, known, module, device, weights=_frozen(module))
+
+
+def _open_clip_module(wanted: str, weights: Weights, image_size: int | None) -> tuple[Any, str]:
+    """A model of open_clip, and the name of its tokenizer."""
     from biomedica.train.model import architecture, open_model
 
-    wanted = name.removeprefix(OPEN_CLIP)
     is_whole = wanted.startswith(("hf-hub:", "local-dir:"))
     try:
         known = wanted if is_whole else architecture(wanted)
         if weights.source is None and not weights.at_random and not is_whole:
             raise ModelError(
-                f"{name}: weights of open_clip have a tag; pass --weights with one of them or with a file, or --random-init"
+                f"{OPEN_CLIP}{wanted}: weights of open_clip have a tag; pass --weights with one of them or with a file, or"
+                " --random-init"
             )
-        options = {"force_image_size": image_size, "load_weights": not weights.at_random} if is_whole else {}
-        options |= {"force_image_size": image_size}
-        module = open_model(known, None if weights.at_random else weights.source, options, "--weights")
+        options: dict[str, Any] = {"force_image_size": image_size}
+        if is_whole:
+            options["load_weights"] = not weights.at_random
+        return open_model(known, None if weights.at_random else weights.source, options, "--weights"), known
     except TrainingError as error:
         raise ModelError(str(error)) from error
+
+
+def _clip(name: str, tokenizer: str, module: Any, device: "Device", *, weights: str) -> _Model:
     import open_clip
 
     transform = Transform(train=False).with_config(module.visual.preprocess_cfg)
     return _finished(
         name, module, device, partial(module.encode_image, normalize=True), transform, transform.image_size,
-        versions=("open_clip", open_clip.__version__), normalize="l2",
-        captions=partial(module.encode_text, normalize=True), tokenizer=known,
+        weights=weights, versions=("open_clip", open_clip.__version__), normalize="l2",
+        captions=partial(module.encode_text, normalize=True), tokenizer=tokenizer,
     )  # fmt: skip
 
 
@@ -239,12 +333,11 @@ def _finished(
     transform: Transform,
     crop: int,
     *,
+    weights: str,
     versions: tuple[str, str],
     normalize: str | None,
     **others: Any,
 ) -> _Model:
-    module.eval().requires_grad_(requires_grad=False)
-    weights = _sha256(module.state_dict())
     module.to(device.torch_device)
     blank = torch.zeros(1, 3, crop, crop, device=device.torch_device)
     dimension = _run(images, blank, device).shape[1]
@@ -263,6 +356,12 @@ def _finished(
         "versions": {"torch": torch.__version__, versions[0]: versions[1]},
     }
     return _Model(images=images, transform=transform, crop=crop, dimension=dimension, record=record, **others)
+
+
+def _frozen(module: torch.nn.Module) -> str:
+    """Make a model one that is not trained; gives the sha-256 of its weights."""
+    module.eval().requires_grad_(requires_grad=False)
+    return _sha256(module.state_dict())
 
 
 def _run(model: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, device: "Device") -> Vectors:

@@ -12,7 +12,7 @@ from biomedica.train.config import PRECISIONS
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["Device", "choose"]
+__all__ = ["Device", "choose", "fastest"]
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -87,6 +87,11 @@ class Device:
     def peak_gib(self) -> float | None:
         """Most memory that tensors took; None where it is not known."""
         return torch.cuda.max_memory_allocated(self.torch_device) / 2**30 if self.is_cuda else None
+
+
+def fastest(name: str) -> str:
+    """The precision that models are run in, not trained, if none is asked for: `bf16` on CUDA, else `fp32`."""
+    return "bf16" if name != "cpu" and torch.cuda.is_available() else "fp32"
 
 
 def choose(name: str, local_rank: int, precision: str) -> Device:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from biomedica.dataset import Dataset
-from biomedica.evaluate.evidence import EVIDENCE
+from biomedica.evaluation.evidence import EVIDENCE
 from biomedica.exceptions import DatasetError
 from biomedica.web.app import HERE, environment
 from biomedica.web.images import thumbnail

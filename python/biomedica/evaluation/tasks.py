@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
 from biomedica._sources import StrPath
-from biomedica.evaluate.table import Table
+from biomedica.evaluation.table import Table
 from biomedica.exceptions import TaskError
 from biomedica.selections.names import near
 
@@ -30,8 +30,8 @@ Format = Literal["folder", "webdataset", "parquet", "arrow", "csv"]
 METRICS: Mapping[Kind, tuple[str, ...]] = {
     "classify": ("accuracy", "balanced_accuracy", "macro_f1", "auroc"),
     "choice": ("accuracy",),
-    "multilabel": ("auroc", "macro_f1"),
-    "retrieval": ("recall",),
+    "multilabel": ("auroc", "average_precision"),
+    "retrieval": ("recall@1", "recall@5", "recall@10", "recall@50", "recall@100"),
 }
 """What a task may be judged by; the first is the default."""
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from biomedica.dataset import Dataset
-from biomedica.evaluate.evidence import PAIRS, Findings
+from biomedica.evaluation.evidence import PAIRS, Findings
 
 if TYPE_CHECKING:
     from biomedica._storage import Storage

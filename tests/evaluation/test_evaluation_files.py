@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from biomedica._storage import storage
-from biomedica.evaluate.evaluation import FILE, Evaluation, JudgedModel, JudgedTask, Score
-from biomedica.evaluate.predictions import About, Predictions, path_of, read_predictions
+from biomedica.evaluation.predictions import About, Predictions, read_predictions
+from biomedica.evaluation.record import FILE, Evaluation, JudgedModel, JudgedTask, Score
 from biomedica.exceptions import EvaluationError
 
 
@@ -88,7 +88,7 @@ def test_an_image_without_a_group_is_one_of_its_own() -> None:
 def test_damaged_or_missing_predictions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="no such predictions"):
         read_predictions(tmp_path, "m", "t")
-    path = tmp_path / path_of("m", "t", "zero-shot")
+    path = tmp_path / Predictions.path("m", "t", "zero-shot")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PAR1")
     with pytest.raises(EvaluationError, match=r"t\.zero-shot\.parquet"):

@@ -21,9 +21,9 @@ from biomedica import _core
 from biomedica._storage import storage
 from biomedica.cli import main
 from biomedica.demo import draw
-from biomedica.evaluate import evidence
-from biomedica.evaluate.against import Folder
-from biomedica.evaluate.targets import Lookup, references
+from biomedica.evaluation import evidence
+from biomedica.evaluation.against import Folder
+from biomedica.evaluation.targets import Lookup, references
 from browser import opened
 from bucket import Bucket
 from made import packages

@@ -4,14 +4,14 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from biomedica._sources import StorageOptions, StrPath
-from biomedica.evaluate.readers import Row, rows
-from biomedica.evaluate.root import DataRoot
-from biomedica.evaluate.tasks import Task
+from biomedica.evaluation.readers import Row, rows
+from biomedica.evaluation.root import DataRoot
+from biomedica.evaluation.tasks import Task
 from biomedica.exceptions import TaskError
 from biomedica.selections.names import near
 
@@ -22,6 +22,10 @@ ROOT_VARIABLE = "BIOMEDICA_TASKS"
 MOST_OPTIONS = 1_000
 """Options or captions of an image."""
 _YES, _NO = frozenset(("1", "1.0", "true", "True")), frozenset(("0", "0.0", "false", "False", ""))
+
+
+Entry: TypeAlias = tuple[str, int | tuple[int, ...] | None, tuple[str, ...] | None, str | None]
+"""Key, label, options and group, as `Item` has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ class TaskData:
         place: StrPath | None = root or os.environ.get(ROOT_VARIABLE) or (task.path.parent if task.path else None)
         self.root = None if place is None else DataRoot(place, storage_options)
         self._storage_options = storage_options
+        self._tallies = Counter[str]()
+        """Of the last time that its rows were read."""
 
     @property
     def missing(self) -> str | None:
@@ -113,9 +119,18 @@ class TaskData:
             TaskError: As when iterating; or a key stands there twice, there is no image, or the sha-256 is another than
                 the task's.
         """
+        rows = ((row.key, label, options, self._group(row)) for row, label, options in self._judged(images=False))
+        return self.split(rows)
+
+    def split(self, entries: Iterable[Entry]) -> Split:
+        """What `check` tells, of images that were read already: key, label, options and group of each.
+
+        Raises:
+            TaskError: See `check`.
+        """
         names = [one.name for one in self.task.classes]
-        counts, groups, lines, tallies = Counter[str](), set[str](), list[str](), Counter[str]()
-        for row, label, options in self._judged(images=False, tallies=tallies):
+        counts, groups, lines = Counter[str](), set[str](), list[str]()
+        for key, label, options, group in entries:
             answer: Any = None
             if self.task.kind == "choice" and options is not None and isinstance(label, int):
                 answer = options[label]
@@ -125,8 +140,8 @@ class TaskData:
             elif label is not None:
                 answer = sorted(names[one] for one in label)
                 counts.update(answer)
-            lines.append(json.dumps([row.key, answer, options], ensure_ascii=False, separators=(",", ":")))
-            if (group := self._group(row)) is not None:
+            lines.append(json.dumps([key, answer, options], ensure_ascii=False, separators=(",", ":")))
+            if group is not None:
                 groups.add(group)
         self._check_keys(lines)
         digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
@@ -140,8 +155,8 @@ class TaskData:
             items=len(lines),
             classes={name: counts[name] for name in names},
             groups=len(groups),
-            unasked=tallies["unasked"],
-            filtered=tallies["filtered"],
+            unasked=self._tallies["unasked"],
+            filtered=self._tallies["filtered"],
             sha256=digest,
         )
 
@@ -157,14 +172,12 @@ class TaskData:
                 raise TaskError(f"{self.task.name}: the key {key!r:.200} stands there twice")
             before = key
 
-    def _judged(
-        self, *, images: bool, tallies: Counter[str] | None = None
-    ) -> Iterator[tuple[Row, int | tuple[int, ...] | None, tuple[str, ...] | None]]:
+    def _judged(self, *, images: bool) -> Iterator[tuple[Row, int | tuple[int, ...] | None, tuple[str, ...] | None]]:
         """Rows that the filter keeps and that have the question, with label and options."""
         if (missing := self.missing) is not None:
             raise TaskError(missing)
         assert self.root is not None  # noqa: S101 - for the type checker
-        tallies = Counter() if tallies is None else tallies
+        self._tallies = tallies = Counter[str]()
         judge = _Judge(self.task)
         conditions = self.task.data.filter.items()
         for row in rows(self.task, self.root, images=images, storage_options=self._storage_options):

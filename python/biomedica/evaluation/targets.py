@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from biomedica import _core
-from biomedica.evaluate.against import Item, Items
+from biomedica.evaluation.against import Item, Items
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

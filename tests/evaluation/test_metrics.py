@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as reference
 
-from biomedica.evaluate import metrics
+from biomedica.evaluation import metrics
 
 
 @pytest.mark.parametrize("seed", range(5))

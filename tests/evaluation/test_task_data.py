@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 import biomedica as bm
-from biomedica.evaluate.data import TaskData
-from biomedica.evaluate.tasks import Task
+from biomedica.evaluation.data import TaskData
+from biomedica.evaluation.tasks import Task
 from shards import write_tar
 
 HEAD = """

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from biomedica.evaluate import metrics, statistics
+from biomedica.evaluation import metrics, statistics
 
 REPEATS = 1000
 

@@ -1,7 +1,7 @@
 """Metrics of classification and of retrieval, in plain numpy.
 
 Labels and predictions are class numbers from 0. A metric of classes is a function of three sums for each class (right,
-true, predicted; see `class_sums`), so that `biomedica.evaluate.statistics` can compute it for many draws at once.
+true, predicted; see `class_sums`), so that `biomedica.evaluation.statistics` can compute it for many draws at once.
 Ties count against the model in `hits` and in retrieval: one that gives everything the same score has recall 0, not 1.
 """
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from biomedica import _core
 from biomedica.concepts.vectors import Vectors
 from biomedica.dataset import Dataset
-from biomedica.evaluate.targets import Lookup, Targets, unit
+from biomedica.evaluation.targets import Lookup, Targets, unit
 from biomedica.exceptions import DatasetError
 
 if TYPE_CHECKING:

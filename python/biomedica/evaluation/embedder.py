@@ -7,7 +7,7 @@ from typing import Any
 
 from biomedica.concepts.descriptor import COLOR_TEXTURE, Descriptor
 from biomedica.concepts.features import identity
-from biomedica.evaluate.targets import Embedder
+from biomedica.evaluation.targets import Embedder
 from biomedica.exceptions import ModelError
 
 __all__ = ["embedder_of"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import biomedica as bm
-from biomedica.evaluate.tasks import METRICS, Task, find, registry
+from biomedica.evaluation.tasks import METRICS, Task, find, registry
 
 GOOD = """
 name = "cells"
@@ -59,7 +59,7 @@ def test_the_hash_is_of_what_is_said_not_of_its_layout(tmp_path: Path) -> None:
         ('label = "label"', 'lable = "label"', "data.lable"),
         ('"a photo of {}."', '"a photo."', "templates: 'a photo.' must have {} once"),
         ('"classify"', '"classfy"', "kind: is 'classfy'; did you mean classify?"),
-        ('kind = "classify"', 'kind = "classify"\nmetric = "recall"', "metric: is 'recall'"),
+        ('kind = "classify"', 'kind = "classify"\nmetric = "recall@1"', "metric: is 'recall@1'"),
         ('[[classes]]\nname = "b"', "", "two classes at least"),
         ('name = "b"', 'name = "a"', "two have the name 'a'"),
         ('name = "b"', 'name = "b"\nlabel = "0"', "two have the label '0'"),
@@ -88,7 +88,7 @@ def test_the_registry_is_valid_and_sourced() -> None:
     assert len(tasks) > 40
     for name, task in tasks.items():
         assert task.metric in METRICS[task.kind]
-        text = (Path(bm.__file__).parent / "evaluate" / "registry" / f"{name}.toml").read_text("utf-8")
+        text = (Path(bm.__file__).parent / "evaluation" / "registry" / f"{name}.toml").read_text("utf-8")
         assert text.startswith("# ")
         assert "https://" in text.split("\nname =")[0]
     # By MedMNIST, NCT-CRC-HE and μ-Bench (arXiv 2407.01791).

@@ -30,7 +30,10 @@ from biomedica.exceptions import EvaluationError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["About", "Predictions", "path_of", "read_predictions", "schema_of"]
+__all__ = ["FOLDER", "About", "Predictions", "load_predictions", "read_predictions", "schema_of"]
+
+FOLDER = "predictions"
+"""In an evaluation's directory."""
 
 _ALL = [("key", pa.string()), ("group", pa.string()), ("repeat", pa.int32())]
 _SCORES = ("scores", pa.list_(pa.float32()))
@@ -74,6 +77,11 @@ class Predictions:
         arrays = [_array(whole[name], schema.field(name).type) for name in schema.names]
         return cls(about, pa.table(arrays, schema=schema))
 
+    @staticmethod
+    def path(model: str, task: str, method: str) -> str:
+        """Where predictions lie in an evaluation's directory."""
+        return f"{FOLDER}/{model}/{task}.{method}.parquet"
+
     def __len__(self) -> int:
         """Rows."""
         return len(self.table)
@@ -107,7 +115,7 @@ class Predictions:
 
     def write(self, files: Storage) -> str:
         """Put them into an evaluation's directory; gives the path in it."""
-        path = path_of(self.about.model, self.about.task, self.about.method)
+        path = self.path(self.about.model, self.about.task, self.about.method)
         told = {b"biomedica": json.dumps(asdict(self.about), ensure_ascii=False).encode()}
         sink = pa.BufferOutputStream()
         pq.write_table(self.table.replace_schema_metadata(told), sink, compression="zstd")
@@ -118,11 +126,6 @@ class Predictions:
 def schema_of(kind: str) -> pa.Schema:
     """The columns of a kind of task."""
     return pa.schema([*_ALL, *_OF_KINDS[kind]])
-
-
-def path_of(model: str, task: str, method: str) -> str:
-    """Where predictions lie in an evaluation's directory."""
-    return f"predictions/{model}/{task}.{method}.parquet"
 
 
 def read_predictions(
@@ -145,7 +148,12 @@ def read_predictions(
     Raises:
         EvaluationError: There are none, or they are damaged.
     """
-    files, path = storage(evaluation, storage_options), path_of(model, task, method)
+    return load_predictions(storage(evaluation, storage_options), model, task, method)
+
+
+def load_predictions(files: Storage, model: str, task: str, method: str) -> Predictions:
+    """`read_predictions` of files that are open."""
+    path = Predictions.path(model, task, method)
     where, data = files.location(path), files.read(path)
     if data is None:
         raise EvaluationError(f"{where}: there are no such predictions")

@@ -1,0 +1,125 @@
+"""Judge models by tasks: scores with intervals, comparisons, averages by domain, predictions, and a report.
+
+The face of `biomedica.evaluate`. Features are kept, so that running it again, with other tasks or prompts, costs little.
+"""
+
+import argparse
+import dataclasses
+from typing import TYPE_CHECKING
+
+from biomedica.cli.options import add_confidence, add_storage_options, add_threads, location, natural, positive
+from biomedica.cli.progress import counted
+
+if TYPE_CHECKING:
+    from biomedica import Evaluating
+    from biomedica.cli.output import Output
+    from biomedica.evaluation.record import Evaluation
+
+EXAMPLE = "biomedica evaluate ViT-B-32@openai tuned=logs/bmc --tasks dermatology own.toml --output evaluation/"
+RESUMES = True
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="ARCHITECTURE@WEIGHTS (a tag of open_clip, a file, or `random`), a run or checkpoint of train,"
+        " hf-hub:ORG/NAME or local-dir:PATH; NAME= before it gives it a name",
+    )
+    parser.add_argument("-o", "--output", required=True, type=location, metavar="DIR", help="where the evaluation goes")
+    parser.add_argument(
+        "--tasks",
+        nargs="+",
+        metavar="TASK",
+        help="names of tasks or domains, task files (.toml), directories of these (default: the registry)",
+    )
+    parser.add_argument(
+        "--data-root",
+        type=location,
+        metavar="DIR",
+        help="where the paths of the tasks' data begin (default: $BIOMEDICA_TASKS; for a task file, its directory)",
+    )
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="judge by the images that can be decoded where some cannot, and average what tasks there are",
+    )
+    parser.add_argument(
+        "--draws", type=positive, default=10_000, metavar="N", help="of the bootstrap (default: %(default)s)"
+    )
+    add_confidence(parser)
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of the draws (default: %(default)s)")
+    parser.add_argument(
+        "--examples", type=natural, default=8, metavar="N", help="images a task to look at (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--batch-size", type=positive, default=64, metavar="N", help="images at a time (default: %(default)s)"
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: %(default)s)")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), help="(default: bf16 on CUDA, else fp32)")
+    parser.add_argument("--decoder", default="auto", metavar="NAME", help="of images: auto, dali, dali-cpu or rust")
+    parser.add_argument(
+        "--cache",
+        type=location,
+        metavar="DIR",
+        help="the folder of features (default: $BIOMEDICA_CACHE, else the user's)",
+    )
+    parser.add_argument("--no-cache", action="store_true", help="keep no features")
+    add_threads(parser)
+    add_storage_options(parser)
+
+
+def run(args: argparse.Namespace, output: "Output") -> int:
+    """Evaluate, then tell the scores; exit with 1 when data are damaged or partial."""
+    import biomedica
+
+    with counted(output) as show:
+
+        def progress(state: "Evaluating") -> None:
+            text = f"{state.model}, {state.task}: {state.images:,} images read, {state.encoded:,} encoded"
+            show(state.done, state.total, dataclasses.asdict(state), text)
+
+        found = biomedica.evaluate(
+            args.models,
+            args.output,
+            tasks=args.tasks,
+            data_root=args.data_root,
+            partial=args.partial,
+            draws=args.draws,
+            level=args.confidence,
+            seed=args.seed,
+            examples=args.examples,
+            batch_size=args.batch_size,
+            device=args.device,
+            precision=args.precision,
+            decoder=args.decoder,
+            threads=args.threads,
+            cache=False if args.no_cache else args.cache,
+            storage_options=dict(args.storage_options),
+            progress=progress,
+        )
+    values = {"output": str(args.output), **dataclasses.asdict(found)}
+    output.result("evaluated", values, f"{_told(found)}\n{args.output}")
+    return 1 if any(task.state in {"damaged", "partial"} for task in found.tasks) else 0
+
+
+def _told(found: "Evaluation") -> str:
+    """Each task's metric for each model, with its interval, and why a task has none."""
+    models = [model.name for model in found.models]
+    rows = [["task", "metric", *models]]
+    reasons = []
+    for task in found.tasks:
+        if task.state != "evaluated":
+            reasons.append(f"{task.name}: {task.state}: {task.reason}")
+            continue
+        cells = []
+        for model in models:
+            score = found.primary(model, task.name)
+            interval = "" if score is None or score.low is None else f" [{score.low:.3f}, {score.high:.3f}]"
+            cells.append("-" if score is None else f"{score.value:.3f}{interval}")
+        rows.append([task.name, task.metric, *cells])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, *reasons])
