@@ -101,11 +101,11 @@ def run(args: argparse.Namespace, output: "Output") -> int:
             progress=progress,
         )
     values = {"output": str(args.output), **dataclasses.asdict(found)}
-    output.result("evaluated", values, f"{_told(found)}\n{args.output}")
+    output.result("evaluated", values, f"{told(found)}\n{args.output}")
     return 1 if any(task.state in {"damaged", "partial"} for task in found.tasks) else 0
 
 
-def _told(found: "Evaluation") -> str:
+def told(found: "Evaluation") -> str:
     """Each task's metric for each model, with its interval, and why a task has none."""
     models = [model.name for model in found.models]
     rows = [["task", "metric", *models]]
