@@ -344,6 +344,7 @@ def stream(
     window: int,
     subsets: list[str] | None,
     selection: pa.ChunkedArray | None,
+    exclude: pa.ChunkedArray | None,
     threads: int | None,
     read_ahead: int,
     keep: int,
