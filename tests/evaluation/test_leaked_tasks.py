@@ -72,15 +72,13 @@ def test_tasks_without_data_are_told_and_never_skipped(
 
 
 def test_scores_of_an_evaluation_are_told_with_and_without_the_leaked(
-    dataset: bm.Dataset, hashed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset: bm.Dataset, hashed: list[str], nano: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images = {f"{n}.jpg": dataset.image(one) for n, one in enumerate(hashed[:20])}
     task = write_task(tmp_path, "half", {**images, **{f"n{seed}.jpg": unseen(seed) for seed in range(2000, 2020)}})
     other = write_task(tmp_path, "other", {f"{seed}.jpg": unseen(seed) for seed in range(2000, 2006)})
     run = tmp_path / "evaluation"
-    judged = bm.evaluate(
-        {"tiny": "biomedica-tiny@random"}, run, tasks=[task, other], draws=500, device="cpu", cache=False
-    )
+    judged = bm.evaluate({"tiny": nano}, run, tasks=[task, other], draws=500, device="cpu", cache=False)
     command = ["leaks", dataset.location, "--tasks", str(task), "--evidence", "exact", "--evaluation", str(run)]
     command += ["--output", str(tmp_path / "out")]
     assert main(command) == 0

@@ -53,7 +53,7 @@ def test_half_precision_is_summed_in_full() -> None:
 
 def test_a_sweep_is_evaluated(pair: tuple[Path, Path], nano: str, tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
-    batch = torch.randn(20, 3, 16, 16, generator=generator), torch.randint(1, 64, (20, 8)), torch.full((20,), -1)
+    batch = torch.randn(20, 3, 16, 16, generator=generator), torch.randint(1, 64, (20, 8))
     config = Config(model=nano, device="cpu")
     merged = bm.merge(*pair, tmp_path / "m.safetensors", alpha=[0, 1], config=config, held_out=HeldOut(lambda: [batch]))
     assert all(one.metrics["samples"] == 20 for one in merged)

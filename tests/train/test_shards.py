@@ -1,5 +1,6 @@
 """Training on real shards, through the loader."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import biomedica as bm
+from biomedica.exceptions import TrainingError
 from biomedica.train import checkpoint
 from biomedica.train.config import Config
 
@@ -37,15 +39,70 @@ def test_resumed_on_shards_is_uninterrupted_to_the_bit(config: Make, dataset: st
     assert states[0] == states[1]
 
 
-def test_held_out_shards_are_validated(config: Make, dataset: str, tmp_path: Path) -> None:
+def test_held_out_shards_are_validated(config: Make, dataset: str) -> None:
     options: dict[str, Any] = {"train_data": (dataset,), "val_data": (dataset,), "model": "biomedica-tiny", "steps": 1}
-    (tmp_path / "task.json").write_text(
-        '{"classes": {"jpeg": "photo", "png": "plot"}, "label": "image_format"}', "utf-8"
-    )
-    result = bm.train.train(config(**options, zeroshot=str(tmp_path / "task.json"), val_num_samples=40))
+    result = bm.train.train(config(**options, val_num_samples=40))
     assert result.metrics["samples"] == 40
     assert 0 <= result.metrics["image_to_text_recall@10"] <= 1
-    assert 0 < result.metrics["zero_shot_samples"] <= 40
+
+
+TASK = """
+name = "formats"
+domain = "own"
+kind = "classify"
+metric = "balanced_accuracy"
+templates = ["a {}"]
+licence = "CC0-1.0"
+citation = "nobody"
+source_url = "https://example.org"
+how_to_get = "draw it"
+[data]
+format = "webdataset"
+path = "shards/*/*.tar"
+split = "all"
+label = "image_format"
+filter = {image_format = ["jpeg", "png"]}
+[[classes]]
+name = "photo"
+label = "jpeg"
+[[classes]]
+name = "plot"
+label = "png"
+"""
+
+
+def test_tasks_are_judged_within_training_as_evaluate_does_it(config: Make, dataset: str, tmp_path: Path) -> None:
+    (tmp_path / "formats.toml").write_text(TASK, "utf-8")
+    options: dict[str, Any] = {
+        "train_data": (dataset,), "model": "biomedica-tiny", "steps": 4, "batch_size": 8, "eval_every": 2,
+        "eval_tasks": (str(tmp_path / "formats.toml"),), "eval_data_root": dataset,
+    }  # fmt: skip
+    result = bm.train.train(config(**options))
+    rows = [json.loads(line) for line in (result.directory / "metrics.jsonl").read_text("utf-8").splitlines()]
+    told = {row["step"]: row for row in rows if row["event"] == "validation"}
+    assert list(told) == [2, 4]
+    assert told[4]["formats_balanced_accuracy_chance"] == 0.5
+    found = bm.evaluate(
+        str(result.directory),
+        tmp_path / "out",
+        tasks=options["eval_tasks"],
+        data_root=dataset,
+        cache=tmp_path / "cache",
+    )
+    primary = found.primary(found.models[0].name, "formats")
+    assert primary is not None
+    assert result.metrics["formats_balanced_accuracy"] == told[4]["formats_balanced_accuracy"] == primary.value
+    merged = bm.merge(
+        result.checkpoint, result.checkpoint, tmp_path / "m.safetensors", alpha=[0, 1], config=config(**options)
+    )
+    assert [one.metrics["formats_balanced_accuracy"] for one in merged] == [primary.value] * 2
+    assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_tasks_without_data_are_refused_before_training(config: Make, dataset: str, tmp_path: Path) -> None:
+    (tmp_path / "formats.toml").write_text(TASK, "utf-8")
+    with pytest.raises(TrainingError, match=r"--eval-tasks: formats: nothing is at .*draw it"):
+        bm.train.train(config(train_data=(dataset,), steps=1, eval_tasks=(str(tmp_path / "formats.toml"),)))
 
 
 def test_a_block_list_is_not_trained_on(config: Make, dataset: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Write the weights between two models (WiSE-FT), for one alpha or several, and evaluate each.
 
-The face of `biomedica.merge`. Alpha is the share of the tuned model; `0:1:0.1` is a sweep.
+The face of `biomedica.merge`. Alpha is the share of the tuned model; `0:1:0.1` is a sweep, whose metrics over alpha are
+drawn beside the weights.
 """
 
 import argparse
@@ -27,7 +28,10 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="merged .safetensors")
     parser.add_argument("--val-data", nargs="+", default=[], metavar="SOURCE", help="held-out shards to evaluate on")
     parser.add_argument("--val-selection", metavar="FILE", help="keys of the samples to evaluate on")
-    parser.add_argument("--zeroshot", metavar="FILE", help="JSON file of classes, templates and labels")
+    parser.add_argument(
+        "--eval-tasks", nargs="+", default=[], metavar="TASK", help="tasks to judge by: names, domains, task files"
+    )
+    parser.add_argument("--eval-data-root", metavar="DIR", help="where the paths of the tasks' data begin")
     parser.add_argument("--model", default="ViT-B-32", metavar="TEXT", help="of the weights (default: %(default)s)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: %(default)s)")
 
@@ -39,8 +43,8 @@ def run(args: argparse.Namespace, output: "Output") -> int:
     from biomedica.train.merge import parse_alphas
 
     config = Config(
-        model=args.model, val_data=tuple(args.val_data), val_selection=args.val_selection, zeroshot=args.zeroshot,
-        device=args.device,
+        model=args.model, val_data=tuple(args.val_data), val_selection=args.val_selection,
+        eval_tasks=tuple(args.eval_tasks), eval_data_root=args.eval_data_root, device=args.device,
     )  # fmt: skip
     merged = biomedica.merge(args.base, args.tuned, args.output, alpha=parse_alphas(args.alpha), config=config)
     for one in merged:

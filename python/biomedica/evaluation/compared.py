@@ -94,6 +94,8 @@ def averages(
                 for task in wanted
                 if (sums := sampled(at := read(model, task.name, method), task.metric)) is not None
             }
+            if not estimates:
+                continue
             made = statistics.average(estimates, domains, seed=draws.seed, level=draws.level)
             for domain, mean in made.items():
                 if domain == "" and len(wanted) < len(tasks) and not partial:

@@ -72,7 +72,9 @@ class Gathered:
     seconds: float
 
 
-def gather(items: "Iterable[Item]", images: "Cache[bytes]", progress: Callable[[int, int], object]) -> Gathered:
+def gather(
+    items: "Iterable[Item]", images: "Cache[bytes]", progress: Callable[[int, int], object] = lambda *_: None
+) -> Gathered:
     """Read a task's images and make their features, but for those that are in the cache.
 
     Args:

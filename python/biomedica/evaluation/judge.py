@@ -82,19 +82,12 @@ class Judge:
                 " the others stand for all"
             )
             return Judged(replace(task, state="partial", reason=reason), cost=cost)
-        about = self._about(data, ZERO_SHOT)
+        about = About.of(data.task, model=self.model, weights=self.weights, method=ZERO_SHOT)
         columns = zero_shot(data.task, found.answers, found.features, self.captions, self.logit_scale)
         said = Predictions.of(about, {"key": found.answers.keys, "group": found.answers.groups, **columns})
         numbers = scores(said, task.metric, **self.draws.options)
         examples = chosen(said, found, self.captions, self.examples)
         return Judged(replace(task, chance=chance(said, task.metric)), (said,), tuple(numbers), cost, tuple(examples))
-
-    def _about(self, data: "TaskData", method: str) -> About:
-        task = data.task
-        return About(
-            model=self.model, weights=self.weights, task=task.name, task_sha256=task.sha256, kind=task.kind,
-            method=method, classes=tuple(one.name for one in task.classes),
-        )  # fmt: skip
 
 
 def unjudged(data: "TaskData", missing: str | None = None) -> JudgedTask:

@@ -17,7 +17,7 @@ The schema's metadata have, under `biomedica`, the JSON of `About`.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,8 @@ from biomedica.exceptions import EvaluationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from biomedica.evaluation.tasks import Task
 
 __all__ = ["FOLDER", "About", "Predictions", "load_predictions", "read_predictions", "schema_of"]
 
@@ -59,6 +61,14 @@ class About:
     method: str
     classes: tuple[str, ...]
     """Names; empty of `choice` and `retrieval`."""
+
+    @classmethod
+    def of(cls, task: "Task", *, model: str, weights: str, method: str) -> Self:
+        """Of a task."""
+        return cls(
+            model=model, weights=weights, task=task.name, task_sha256=task.sha256, kind=task.kind, method=method,
+            classes=tuple(one.name for one in task.classes),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

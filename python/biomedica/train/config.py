@@ -57,7 +57,7 @@ class Config:
 
     # Data
     train_data: tuple[str, ...] = _option((), "dataset, shards, URLs or brace lists; `synthetic` makes data up")
-    val_data: tuple[str, ...] = _option((), "held-out shards for recall and zero-shot accuracy")
+    val_data: tuple[str, ...] = _option((), "held-out shards for recall")
     selection: str | None = _option(None, "what to train on: a file that `select` wrote, or one of keys")
     exclude: str | None = _option(
         None, "what not to train on: the `blocked.parquet` of `leaks`, or another file of keys"
@@ -119,7 +119,9 @@ class Config:
     # Validation
     val_frequency: int = _option(1, "epochs between validations; 0 is at the end only")
     val_num_samples: int = _option(10_000, "pairs that are validated at most")
-    zeroshot: str | None = _option(None, "JSON file of classes, templates and labels for zero-shot accuracy")
+    eval_tasks: tuple[str, ...] = _option((), "tasks to be judged by: names, domains, or task files", metavar="TASK")
+    eval_data_root: str | None = _option(None, "where the paths of the tasks' data begin")
+    eval_every: int | None = _option(None, "steps between two rounds of the tasks; with each validation when not given")
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -128,7 +130,7 @@ class Config:
             ValueError: An option is out of range.
         """
         positive = ("batch_size", "accum_freq", "epochs", "keep", "log_every", "train_num_samples", "val_num_samples")
-        for name in (*positive, "steps", "grad_cache", "threads", "force_image_size", "grad_clip_norm"):
+        for name in (*positive, "steps", "eval_every", "grad_cache", "threads", "force_image_size", "grad_clip_norm"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be above zero, not {value}")
@@ -199,7 +201,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if kind is bool:
             extra["action"] = argparse.BooleanOptionalAction
         elif get_origin(kind) is tuple:
-            extra |= {"nargs": "+", "metavar": "SOURCE"}
+            extra = {"nargs": "+", "metavar": "SOURCE", **extra}
         elif get_origin(kind) is Literal:
             extra["choices"] = get_args(kind)
         else:

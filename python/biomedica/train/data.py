@@ -1,21 +1,24 @@
-"""The data of a run: `biomedica.loader` over shards, or made-up batches; and held-out pairs with their classes."""
+"""The data of a run: `biomedica.loader` over shards, or made-up batches; and held-out pairs."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from biomedica.exceptions import TrainingError
+from biomedica.evaluation.data import TaskData
+from biomedica.evaluation.tasks import find
+from biomedica.exceptions import TaskError, TrainingError
 from biomedica.train import model as models
 from biomedica.train.config import SYNTHETIC, Config
 from biomedica.train.synthetic import SyntheticLoader
-from biomedica.train.validate import HeldOut, ZeroShot
+from biomedica.train.validate import HeldOut, Validation
 
 if TYPE_CHECKING:
+    from biomedica.train.device import Device
     from biomedica.train.distributed import World
     from biomedica.train.loop import Loader
 
-__all__ = ["held_out", "loader"]
+__all__ = ["held_out", "loader", "validation"]
 
 VALIDATION_BATCH = 256
 
@@ -67,12 +70,9 @@ def loader(config: Config, model: torch.nn.Module, world: "World") -> "Loader":
 
 
 def held_out(config: Config, model: torch.nn.Module) -> HeldOut:
-    """Pairs of `config.val_data`, in their own order, with the classes that `config.zeroshot` gives them.
+    """Pairs of `config.val_data`, in their own order.
 
     A sample that cannot be read or decoded is left out here, not replaced.
-
-    Raises:
-        ValueError: The file of the task says no task.
     """
     import biomedica
     from biomedica.load.pixels import HostMemory, RustPixels, decoding_threads
@@ -82,11 +82,10 @@ def held_out(config: Config, model: torch.nn.Module) -> HeldOut:
     plain: Any = model
     tokenizer = get_tokenizer(models.tokenizer_name(config), context_length=plain.context_length)
     transform = Transform(train=False).with_config(plain.visual.preprocess_cfg)
-    task = ZeroShot.read(config.zeroshot) if config.zeroshot else None
     memory = HostMemory(VALIDATION_BATCH, transform.image_size, keep=2)
     pixels = RustPixels(transform, decoding_threads(config.threads), memory)
 
-    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         stream = biomedica.stream(
             config.val_data, shuffle=False, selection=config.val_selection, max_bad_fraction=config.max_bad_fraction
         )
@@ -98,9 +97,36 @@ def held_out(config: Config, model: torch.nn.Module) -> HeldOut:
             chosen = [samples[place] for place in kept]
             if chosen:
                 tokens = torch.from_numpy(tokenizer.encode([sample.caption for sample in chosen]).ids)
-                labels = [task.label(sample.key, sample.metadata) if task else -1 for sample in chosen]
-                yield images[kept] if bad else images, tokens, torch.tensor(labels)
+                yield images[kept] if bad else images, tokens
         stream.close()
 
-    class_tokens = [torch.from_numpy(tokenizer.encode(texts).ids) for texts in task.texts()] if task else []
-    return HeldOut(batches, class_tokens, config.val_num_samples)
+    return HeldOut(batches, config.val_num_samples)
+
+
+def validation(config: Config, model: torch.nn.Module, device: "Device", given: HeldOut | None = None) -> Validation:
+    """What a run is validated by: pairs of `config.val_data`, and `config.eval_tasks`.
+
+    Args:
+        config: The options.
+        model: For the form of its images and captions.
+        device: Where it is.
+        given: Pairs to take instead.
+
+    Raises:
+        TrainingError: A task is not known, or its data are missing.
+    """
+    pairs = given or (held_out(config, model) if config.val_data else None)
+    return Validation(models.tokenizer_name(config), device, pairs, _tasks(config), config.threads)
+
+
+def _tasks(config: "Config") -> "list[TaskData]":
+    if not config.eval_tasks:
+        return []
+    try:
+        found = [TaskData(task, config.eval_data_root) for task in find(config.eval_tasks)]
+        missing = [reason for data in found if (reason := data.missing)]
+    except TaskError as error:
+        raise TrainingError(f"--eval-tasks: {error}") from error
+    if missing:
+        raise TrainingError("--eval-tasks: " + "\n".join(missing))
+    return found

@@ -31,7 +31,7 @@ from biomedica.train import model as models
 from biomedica.train.config import Config, SaveEvery
 from biomedica.train.interrupt import Interrupt
 from biomedica.train.log import Log
-from biomedica.train.validate import HeldOut, evaluate
+from biomedica.train.validate import HeldOut
 
 __all__ = ["Loader", "Result", "run"]
 
@@ -119,8 +119,7 @@ def _run(  # noqa: C901, PLR0912, PLR0915 - setting up and the loop, in the orde
     loss_of = models.create_loss(config, world)
     if loader is None:
         loader = data.loader(config, base, world)
-    if world.is_main and held_out is None and config.val_data:
-        held_out = data.held_out(config, base)
+    validation = data.validation(config, base, device, held_out) if world.is_main else None
     epoch_batches = len(loader)
     if not epoch_batches:
         raise TrainingError(
@@ -206,9 +205,11 @@ def _run(  # noqa: C901, PLR0912, PLR0915 - setting up and the loop, in the orde
 
         # 6. validation, checkpoint, and whether to go on
         epoch = step * config.accum_freq // epoch_batches
-        if held_out and step < total and config.val_frequency and epoch >= validated_epoch + config.val_frequency:
-            validated_epoch = epoch
-            log.validation({"step": step, "epoch": epoch, **evaluate(base, held_out, device)})
+        ended = bool(config.val_frequency) and epoch >= validated_epoch + config.val_frequency
+        validated_epoch = epoch if ended else validated_epoch
+        by_tasks = ended if config.eval_every is None else step % config.eval_every == 0
+        if validation and step < total and (found := validation.of(base, by_pairs=ended, by_tasks=by_tasks)):
+            log.validation({"step": step, "epoch": epoch, **found})
         due = save_every.seconds is not None and time.monotonic() - saved_at >= save_every.seconds
         due |= save_every.steps is not None and step % save_every.steps == 0
         wish = world.highest(STOP if interrupt.signal else SAVE if due and world.is_main else 0)
@@ -224,8 +225,8 @@ def _run(  # noqa: C901, PLR0912, PLR0915 - setting up and the loop, in the orde
         if start is None or start.step < total:
             path = _save(directory, step, config, world, base, adamw, scaler, loader)
             log.note("checkpoint", f"checkpoint {path}", step=step, path=str(path))
-        if held_out:
-            metrics = evaluate(base, held_out, device)
+        if validation:
+            metrics = validation.of(base)
             log.validation({"step": step, "epoch": step * config.accum_freq // epoch_batches, **metrics})
     world.wait()
     return Result(directory, step, total, stopped, path, metrics)

@@ -15,14 +15,18 @@ from safetensors.torch import save_file
 
 from biomedica.exceptions import TrainingError
 from biomedica.train import data, model
+from biomedica.train.chart import line_chart
 from biomedica.train.config import Config
 from biomedica.train.distributed import World
-from biomedica.train.validate import HeldOut, evaluate
+from biomedica.train.validate import HeldOut
 
 if TYPE_CHECKING:
     from biomedica._sources import StrPath
 
 __all__ = ["Merged", "between", "merge"]
+
+UNDRAWN = ("samples", "chance_recall@1")
+"""Metrics that do not depend on alpha."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ def merge(
         output: File of the merged weights (.safetensors). With several alphas each has its value in its name:
             `merged-0.25.safetensors`.
         alpha: Share of the tuned model: 0 is the base, 1 the tuned model, to the bit.
-        config: Names the model and the held-out data to evaluate with (`model`, `val_data`, `zeroshot`); without
-            `val_data` nothing is evaluated.
+        config: Names the model and what to evaluate it by (`model`; `val_data`, `eval_tasks`); without these nothing is
+            evaluated. With several alphas, each metric over alpha is drawn beside the weights: `merged.png`.
         held_out: Data to evaluate on instead.
 
     Returns:
@@ -86,6 +90,8 @@ def merge(
         save_file(weights, draft, metadata={"format": "pt", "alpha": f"{value:g}"})
         draft.replace(file)
         merged.append(Merged(value, file, judge(weights) if judge else {}))
+    if judge and len(alphas) > 1:
+        _draw(merged, path.with_suffix(".png"))
     return merged
 
 
@@ -126,13 +132,13 @@ def parse_alphas(text: str) -> list[float]:
 
 def _judge(config: Config, held_out: HeldOut | None) -> Any:
     """What evaluates weights; None when there is nothing to evaluate on."""
-    if held_out is None and not config.val_data:
+    if held_out is None and not config.val_data and not config.eval_tasks:
         return None
     from biomedica.train.device import choose
 
     device = choose(config.device, 0, config.precision)
     scratch = model.create(config, World(0, 1, device))
-    data_to_use = held_out or data.held_out(config, scratch)
+    validation = data.validation(config, scratch, device, held_out)
 
     def judge(weights: dict[str, torch.Tensor]) -> dict[str, float]:
         try:
@@ -141,6 +147,17 @@ def _judge(config: Config, held_out: HeldOut | None) -> Any:
             raise TrainingError(
                 f"the weights are not of model {config.model}: {str(error).splitlines()[-1]}"
             ) from error
-        return evaluate(scratch, data_to_use, device)
+        return validation.of(scratch)
 
     return judge
+
+
+def _draw(merged: Sequence[Merged], path: Path) -> None:
+    """Each metric that is a share over alpha; of recalls the first of either way."""
+    points = sorted(merged, key=lambda one: one.alpha)
+    names = [name for name in points[0].metrics if not name.endswith("_chance") and name not in UNDRAWN]
+    names = [name for name in names if "_recall@" not in name or name.endswith("_recall@1")]
+    lines = {name: [(one.alpha, one.metrics[name]) for one in points if name in one.metrics] for name in names}
+    draft = path.with_name(f".{path.name}.part")
+    line_chart(lines, "metrics over alpha: 0 is the base, 1 the tuned model", draft)
+    draft.replace(path)

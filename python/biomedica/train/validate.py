@@ -1,163 +1,133 @@
-"""How well a model matches held-out images and captions: recall both ways, and zero-shot accuracy.
+"""How well a model in training does: retrieval among held-out pairs, and tasks of evaluation.
 
-Recall@k is the share of images whose own caption is among the k nearest (and the reverse). Scores are computed in blocks
-of rows, so that memory grows with the pairs, not with their square. Ties count against the model: one that gives the same
-features to everything has recall 0, not 1.
-
-Zero-shot classification (CLIP, arXiv 2103.00020, 3.1): each class is the mean of the features of its names in each
-template; the nearest class wins. Classes, templates and labels stand in a JSON file:
-
-    {"templates": ["a figure of {}."],
-     "classes": {"blot": ["western blot", "immunoblot"], "ct": "head CT"},
-     "label": "image_primary_label"}
-
-`label` names the metadata field that holds a sample's class (a word, or a list whose first known word counts); instead,
-`labels` can map sample keys to classes. Samples without a known class are left out.
+Recall@k is the share of images whose own caption is among the k nearest, and the reverse; ties count against the model
+(`biomedica.evaluation.metrics.ranks`). Tasks are judged as `biomedica.evaluate` does it, by the words of the task alone.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
+from biomedica.evaluation import metrics
+from biomedica.exceptions import TaskError
+
 if TYPE_CHECKING:
+    from biomedica.evaluation.data import TaskData
     from biomedica.train.device import Device
 
-__all__ = ["HeldOut", "ZeroShot", "class_features", "evaluate", "features", "recall"]
+__all__ = ["HeldOut", "Validation", "features", "recalls"]
 
 KS = (1, 5, 10)
-
-
-@dataclass(frozen=True)
-class ZeroShot:
-    """A classification task in words."""
-
-    classes: Mapping[str, tuple[str, ...]]
-    """Names of each class."""
-    templates: tuple[str, ...]
-    field: str | None = None
-    """Metadata field with the class of a sample."""
-    labels: Mapping[str, str] | None = None
-    """Class of each sample, by key."""
-
-    @classmethod
-    def read(cls, path: str | Path) -> "ZeroShot":
-        """The task of a JSON file.
-
-        Raises:
-            ValueError: The file says no such task.
-        """
-        try:
-            found = json.loads(Path(path).read_text("utf-8"))
-            classes = {c: (n,) if isinstance(n, str) else tuple(map(str, n)) for c, n in found["classes"].items()}
-            task = cls(classes, tuple(found.get("templates", ["{}"])), found.get("label"), found.get("labels"))
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise ValueError(f"{path}: no zero-shot task: {error!r}") from error
-        if len(classes) < 2 or not all(classes.values()):  # noqa: PLR2004 - one class is no choice
-            raise ValueError(f"{path}: a zero-shot task has two classes at least, each with a name")
-        if not task.templates or not all("{}" in template for template in task.templates):
-            raise ValueError(f"{path}: each template has {{}} where the name of the class goes")
-        if (task.field is None) == (task.labels is None):
-            raise ValueError(f"{path}: either `label` (a metadata field) or `labels` (by key) is needed")
-        return task
-
-    def label(self, key: str, metadata: Mapping[str, Any]) -> int:
-        """Number of the class of a sample; -1 when it has none."""
-        words = self.labels.get(key) if self.labels is not None else metadata.get(self.field or "")
-        names = list(self.classes)
-        return next((names.index(w) for w in ([words] if isinstance(words, str) else words or ()) if w in names), -1)
-
-    def texts(self) -> list[list[str]]:
-        """For each class its names in all templates."""
-        return [[t.replace("{}", name) for name in names for t in self.templates] for names in self.classes.values()]
+BATCH = 64
+"""Images of a task that are encoded at a time."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Data to validate on."""
+    """Pairs to validate on."""
 
-    batches: Callable[[], Iterable[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]]
-    """The same batches each time it is called: images [B, 3, H, W], tokens [B, L], and classes [B], -1 for none."""
-    class_tokens: Sequence[torch.Tensor] = ()
-    """For each class the tokens [T, L] of its texts; empty without a task."""
+    batches: Callable[[], Iterable[tuple[torch.Tensor, torch.Tensor]]]
+    """The same batches each time it is called: images [B, 3, H, W] and tokens [B, L]."""
     limit: int = 10_000
     """Pairs that are looked at, at most."""
 
 
-@torch.no_grad()
-def evaluate(model: torch.nn.Module, data: HeldOut, device: "Device") -> dict[str, float]:
-    """Recall@1, 5, 10 both ways, the loss, and zero-shot accuracy when there are labels; fractions of 1, and chance beside."""
-    training = model.training
-    model.eval()
-    try:
-        images, texts, labels = features(model, data, device)
-        found: dict[str, float] = {"samples": len(images)}
-        for way, a, b in (("image_to_text", images, texts), ("text_to_image", texts, images)):
-            found |= {f"{way}_recall@{k}": value for k, value in recall(a, b).items()}
-        found["chance_recall@1"] = 1 / max(1, len(images))
-        known = labels >= 0
-        if data.class_tokens and known.any():
-            classes = class_features(model, data.class_tokens, device)
-            right = (images[known] @ classes.T).argmax(1) == labels[known]
-            found |= {"zero_shot_samples": int(known.sum()), "zero_shot_accuracy": float(right.double().mean())}
-            found["zero_shot_majority"] = float(labels[known].bincount().max() / known.sum())
-            found["zero_shot_chance"] = 1 / len(classes)
-    finally:
-        model.train(training)
-    return found
+@dataclass(frozen=True)
+class Validation:
+    """What models are validated by."""
+
+    name: str
+    """Of the architecture, as open_clip knows it."""
+    device: "Device"
+    held_out: HeldOut | None = None
+    tasks: "Sequence[TaskData]" = ()
+    threads: int | None = None
+    """That decode the tasks' images."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.held_out or self.tasks)
+
+    def of(self, model: torch.nn.Module, *, by_pairs: bool = True, by_tasks: bool = True) -> dict[str, float]:
+        """How a model does as it stands: see `recalls`; and of each task its metric as `TASK_METRIC`, with chance beside.
+
+        Images of tasks that cannot be decoded are left out.
+
+        Raises:
+            TaskError: A task's data are damaged, or none of its images can be decoded.
+        """
+        training = model.training
+        model.eval()
+        try:
+            found = recalls(model, self.held_out, self.device) if self.held_out and by_pairs else {}
+            return found | (self._judged(model) if self.tasks and by_tasks else {})
+        finally:
+            model.train(training)
+
+    def _judged(self, model: torch.nn.Module) -> dict[str, float]:
+        from biomedica.concepts.encoder import pair_of
+        from biomedica.evaluation.features import Cache
+        from biomedica.evaluation.gather import gather
+        from biomedica.evaluation.predictions import About, Predictions
+        from biomedica.evaluation.scores import chance, value
+        from biomedica.evaluation.zeroshot import zero_shot
+
+        found: dict[str, float] = {}
+        pair = pair_of(model, self.name, self.device, batch_size=BATCH, threads=self.threads)
+        with (
+            tempfile.TemporaryDirectory(prefix="biomedica.") as root,
+            Cache[bytes](root, pair.images, BATCH, {}) as images,
+            Cache[str](root, pair.captions, BATCH, {}) as captions,
+        ):
+            for data in self.tasks:
+                gathered, task = gather(data, images), data.task
+                if not len(gathered.answers):
+                    raise TaskError(f"{task.name}: none of its images can be decoded")
+                answers = gathered.answers
+                columns = zero_shot(task, answers, gathered.features, captions, pair.logit_scale)
+                about = About.of(task, model=self.name, weights="", method="zero-shot")
+                said = Predictions.of(about, {"key": answers.keys, **columns})
+                numbers = {"": value(said, task.metric), "_chance": chance(said, task.metric)}
+                found |= {f"{task.name}_{task.metric}{end}": n for end, n in numbers.items() if n is not None}
+        return found
 
 
 @torch.no_grad()
-def features(
-    model: torch.nn.Module, data: HeldOut, device: "Device"
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Unit features [N, D] of images and of their captions, in fp32 in main memory, and classes [N].
+def recalls(model: torch.nn.Module, data: HeldOut, device: "Device") -> dict[str, float]:
+    """Recall@1, 5, 10 both ways, and chance beside; fractions of 1.
 
     Raises:
         ValueError: There are no samples.
     """
-    rows: list[tuple[torch.Tensor, ...]] = []
+    images, texts = features(model, data, device)
+    found: dict[str, float] = {"samples": len(images)}
+    ranks = metrics.ranks(images.numpy(), texts.numpy())
+    for way in ("image_to_text", "text_to_image"):
+        found |= {f"{way}_recall@{k}": value for k, value in metrics.recall(getattr(ranks, way), KS).items()}
+    found["chance_recall@1"] = 1 / len(images)
+    return found
+
+
+@torch.no_grad()
+def features(model: torch.nn.Module, data: HeldOut, device: "Device") -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit features [N, D] of images and of their captions, in fp32 in main memory.
+
+    Raises:
+        ValueError: There are no samples.
+    """
+    rows: list[tuple[torch.Tensor, torch.Tensor]] = []
     left = data.limit
-    for images, tokens, labels in data.batches():
+    for images, tokens in data.batches():
         with device.autocast():
             output = model(device.move(images[:left]), device.move(tokens[:left]))
-        rows.append((output["image_features"].float().cpu(), output["text_features"].float().cpu(), labels[:left]))
+        rows.append((output["image_features"].float().cpu(), output["text_features"].float().cpu()))
         left -= len(rows[-1][0])
         if left <= 0:
             break
     if not rows:
         raise ValueError("the held-out data has no samples")
-    image_features, text_features, classes = (torch.cat(column) for column in zip(*rows, strict=True))
-    return image_features, text_features, classes
-
-
-def class_features(model: torch.nn.Module, class_tokens: Sequence[torch.Tensor], device: "Device") -> torch.Tensor:
-    """A unit feature [C, D] for each class: the mean over its texts."""
-    encode: Any = model.encode_text
-    means = []
-    for tokens in class_tokens:
-        with device.autocast():
-            texts = encode(device.move(tokens), normalize=True)
-        means.append(texts.float().cpu().mean(0))
-    return torch.nn.functional.normalize(torch.stack(means), dim=-1)
-
-
-def recall(queries: torch.Tensor, targets: torch.Tensor, ks: Sequence[int] = KS, rows: int = 1024) -> dict[int, float]:
-    """Share of queries whose own target, that of the same number, is among the k nearest.
-
-    Args:
-        queries: [N, D].
-        targets: [N, D].
-        ks: How many nearest count.
-        rows: Queries compared at once; rows x N scores are in memory.
-    """
-    ranks = []
-    for begin in range(0, len(queries), rows):
-        scores = queries[begin : begin + rows] @ targets.T
-        own = scores.diagonal(begin).unsqueeze(1)
-        ranks.append((scores >= own).sum(1) - 1)  # its own score is one of them
-    rank = torch.cat(ranks)
-    return {k: float((rank < k).double().mean()) for k in ks}
+    image_features, text_features = (torch.cat(column) for column in zip(*rows, strict=True))
+    return image_features, text_features
