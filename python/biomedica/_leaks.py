@@ -19,6 +19,7 @@ from biomedica.concepts.vectors import Vectors
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 from biomedica.evaluation.against import Against, open_sets
+from biomedica.evaluation.calibrate import Calibration, calibrate
 from biomedica.evaluation.clean import CleanScore, clean_scores
 from biomedica.evaluation.embedder import embedder_of
 from biomedica.evaluation.evidence import EVIDENCE, Count, Evidence, Finder, Findings
@@ -35,7 +36,6 @@ __all__ = ["Leaks", "leaks"]
 
 THRESHOLD = 6
 """Bits of 63; two more than duplicates have, as a copy that is missed costs more than a pair that is left out."""
-SIMILARITY = 0.95
 SHOWN = 200
 BLOCK = 1 << 20
 """Pairs of the dataset that are searched together."""
@@ -69,6 +69,8 @@ class Leaks:
     """Of the evaluation, at the end: what its models reach with and without the leaked images."""
     unscored: dict[str, str] = field(default_factory=dict)
     """Tasks of the evaluation that have none of these, and why."""
+    calibration: Calibration | None = None
+    """The least cosine of features, where it was measured."""
     seconds: float
     """Since the call."""
 
@@ -85,7 +87,7 @@ def leaks(
     threshold: int = THRESHOLD,
     features: str | None = None,
     weights: "str | os.PathLike[str] | None" = None,
-    similarity: float = SIMILARITY,
+    similarity: float | None = None,
     shown: int = SHOWN,
     threads: int | None = None,
     storage_options: StorageOptions | None = None,
@@ -98,8 +100,9 @@ def leaks(
     - `exact`: the same bytes (sha-256).
     - `near`: perceptual hashes within `threshold` of 63 bits, turned and mirrored in any of eight ways, as `duplicates`
       has them. The dataset's hashes are made where they are missing.
-    - `panel`: the same of a panel, or an image without its margins, of the one and the whole image of the other. Images are
-      cut at even gutters (recursive X-Y cut; Nagy and Seth 1984); at most 31 pieces of each are hashed.
+    - `panel`: the same of a panel, or an image without its margins, of the one and the whole image of the other, unless the
+      whole images are near. Images are cut at even gutters (recursive X-Y cut; Nagy and Seth 1984); at most 31 pieces of
+      each are hashed.
     - `features`: a cosine of at least `similarity` between features, those of the dataset being `features/<features>`.
     - `provenance`: a test image's key or group names the figure, or its article by PMCID or DOI.
 
@@ -120,7 +123,8 @@ def leaks(
         threshold: Bits, 0 to 16.
         features: The name of the dataset's features; the same model makes those of the test images.
         weights: The model's weights, as `embed` takes them, where its hub does not have them.
-        similarity: The least cosine, above 0 and at most 1.
+        similarity: The least cosine, above 0 and at most 1. By default what 99% of copies (JPEG of quality 50, two thirds
+            of the size) of some 256 images of the dataset reach, which depends on the model.
         shown: Pairs in the page, at most; 0 for no page.
         threads: Threads that decode and search; as many as there are cores when not given.
         storage_options: How the stores of URLs are spoken to; see `open`.
@@ -154,13 +158,14 @@ def leaks(
     leaked_of = dict.fromkeys((one.name for one in sets.there), 0)
     scores: list[CleanScore] = []
     unscored: dict[str, str] = {}
+    calibration: Calibration | None = None
 
     def state() -> Leaks:
         found = {kind: replace(count) for kind, count in evidences.items()}
         seconds = time.monotonic() - begin
         return Leaks(
             **counts, total_images=len(dataset), evidence=found, tasks=dict(leaked_of), missing=dict(sets.missing),
-            scores=tuple(scores), unscored=dict(unscored), seconds=seconds,
+            scores=tuple(scores), unscored=dict(unscored), calibration=calibration, seconds=seconds,
         )  # fmt: skip
 
     def show(**new: int) -> None:
@@ -170,6 +175,9 @@ def leaks(
 
     vectors = None if features is None else Vectors(dataset, features)
     with contextlib.nullcontext() if vectors is None else embedder_of(vectors.record, weights, threads) as embedder:
+        if embedder is not None and similarity is None:
+            calibration = calibrate(dataset, embedder)
+            similarity = calibration.similarity
         targets = Targets(
             sets.there, embedder, threads, lambda items: show(items=items), panels="panel" in wanted
         )  # fmt: skip
@@ -177,7 +185,7 @@ def leaks(
     for name in _sidecars(wanted):
         _hash(dataset, name, threads, lambda hashed: show(hashed=hashed))
     finder = Finder(
-        dataset, targets, wanted, threshold=threshold, similarity=similarity, vectors=vectors, threads=threads
+        dataset, targets, wanted, threshold=threshold, similarity=similarity or 1.0, vectors=vectors, threads=threads
     )
     findings = Findings(targets, evidences)
     pairs = Pairs(dataset)
@@ -202,6 +210,7 @@ def leaks(
         "scores": [asdict(score) for score in scores],
         "unscored": unscored,
         "threshold": threshold if wanted & {"near", "panel"} else None,
+        "calibration": None if calibration is None else asdict(calibration),
         "chance": {
             kind: chance(kind, threshold, counts["images"] * counts["items"]) for kind in evidences if kind in CHANCE
         },
@@ -226,9 +235,9 @@ def _wanted(evidence: Evidence | Iterable[Evidence] | None, features: str | None
     return wanted
 
 
-def _check(threshold: int, similarity: float, shown: int, threads: int | None, *, has_weights: bool) -> None:
+def _check(threshold: int, similarity: float | None, shown: int, threads: int | None, *, has_weights: bool) -> None:
     check_threshold(threshold)
-    if not 0 < similarity <= 1:
+    if similarity is not None and not 0 < similarity <= 1:
         raise ValueError(f"similarity is {similarity}, but must be above 0 and at most 1")
     if shown < 0:
         raise ValueError(f"shown is {shown}, but must be 0 or more")

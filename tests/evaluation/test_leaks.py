@@ -171,6 +171,35 @@ def test_features_find_what_hashes_do_not(dataset: bm.Dataset, hashed: list[str]
     model.write_bytes(before)
 
 
+def test_the_least_cosine_is_measured_on_copies_of_the_datasets_images(
+    dataset: bm.Dataset, hashed: list[str], tmp_path: Path
+) -> None:
+    bm.embed(dataset, model="color-texture", threads=2)
+    items = []
+    for image_id in hashed:
+        made = copies(Image.open(io.BytesIO(dataset.image(image_id))).convert("RGB"))
+        items += [Item(f"{image_id}-{kind}", made[kind]) for kind in ("encoded", "resized")]
+    task = Task("copies", tuple(items))
+    found = bm.leaks(dataset, tmp_path / "out", against=task, evidence="features", features="color-texture", shown=2)
+    assert found.calibration is not None
+    assert found.evidence["features"].items >= 0.97 * len(items)
+    assert 0.99 < found.calibration.similarity < 1
+    assert 0 < found.calibration.share < 0.05
+    record = json.loads((tmp_path / "out/leaks.json").read_bytes())
+    assert record["similarity"] == record["calibration"]["similarity"] == found.calibration.similarity
+    assert "Of copies of" in (tmp_path / "out/leaks.html").read_text("utf-8")
+    again = bm.leaks(dataset, tmp_path / "out", against=task, evidence="features", features="color-texture", shown=0)
+    assert again.calibration == found.calibration
+
+
+def test_too_few_images_tell_no_cosine(tmp_path: Path) -> None:
+    made = bm.extract(packages(tmp_path / "in", 2), tmp_path / "set")
+    bm.embed(made, model="color-texture", threads=2)
+    with pytest.raises(ValueError, match="name the similarity"):
+        bm.leaks(made, tmp_path / "out", against=made, features="color-texture")
+    assert bm.leaks(made, tmp_path / "out", against=made, features="color-texture", similarity=0.9).calibration is None
+
+
 def test_the_page_shows_pairs_of_each_evidence_and_runs_nothing(
     dataset: bm.Dataset, hashed: list[str], tmp_path: Path, browser: Browser
 ) -> None:

@@ -61,9 +61,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--similarity",
         type=float,
-        default=0.95,
         metavar="COSINE",
-        help="the least cosine of features that counts (default: %(default)s)",
+        help="the least cosine of features that counts (default: what 99%% of copies of some of the images reach)",
     )
     parser.add_argument(
         "--pairs", type=natural, default=200, metavar="N", help="pairs on the page; 0: no page (default: %(default)s)"
@@ -116,6 +115,11 @@ def _told(found: "Leaks", args: argparse.Namespace) -> str:
         f"{found.leaked:,} of {found.items:,} test images seem to be in the dataset{unreadable}; {found.blocked:,} of"
         f" {found.images:,} images are to be left out: {args.output}"
     )
+    if found.calibration is not None:
+        lines.append(
+            f"features: a cosine of {found.calibration.similarity:.4f}, which 99% of copies reach, is reached by"
+            f" {found.calibration.share:.2%} of other pairs"
+        )
     lines += [f"not compared: {reason}" for reason in found.missing.values()]
     if found.scores:
         rows = [["model", "task", "method", "metric", "leaked", "all", "without", "on them", "difference", "p"]]

@@ -137,25 +137,27 @@ class Finder:
             yield _by_bits("near", rows, targets + start, distance)
 
     def _panels(self, table: pa.Table, part: int) -> Iterator[Hits]:
-        """Panels of the images of a part against whole test images, with and without margins, and the other way round."""
+        """Panels of the images of a part against whole test images, with and without margins, and the other way round.
+
+        Pairs that are near as a whole are none of these.
+        """
         at = np.flatnonzero(pc.equal(table["part"], part).to_numpy())
         beside, ids = self._panels_of(part), table["image_id"].take(pa.array(at)).combine_chunks()
         places = pc.index_in(ids, beside["image_id"].combine_chunks())
         panels = Panels.of(beside["image_panel_phash"].take(places).combine_chunks())
         whole = table["image_phash"].take(pa.array(at)).fill_null(0).to_numpy().astype(np.uint64)
-        whole = np.concatenate([whole, panels.fronts])
         known = self._targets
         for start in range(0, len(known), SEARCHED):
-            some = known.panels.slice(start, start + SEARCHED)
-            fronts = np.concatenate([known.hashes[start : start + SEARCHED], some.fronts])
-            owners = np.tile(np.arange(len(some.fronts)), 2)
-            query, number, distance = self._found(fronts, panels.hashes)
-            back, row, far = self._found(some.hashes, whole)
-            rows, targets = [panels.owners[number], row % len(at)], [owners[query], some.owners[back]]
-            yield _by_bits(
-                "panel",
-                *_once(at[np.concatenate(rows)], np.concatenate(targets) + start, np.concatenate([distance, far])),
-            )
+            stop = start + SEARCHED
+            some, own = known.panels.slice(start, stop), known.hashes[start:stop]
+            query, number, distance = self._found(np.concatenate([own, some.fronts]), panels.hashes)
+            back, row, far = self._found(some.hashes, np.concatenate([whole, panels.fronts]))
+            rows = np.concatenate([panels.owners[number], row % len(at)])
+            targets = np.concatenate([query % len(own), some.owners[back]])
+            same, copy, _ = self._found(own, whole)
+            is_new = ~np.isin(rows * len(own) + targets, copy * len(own) + same)
+            distances = np.concatenate([distance, far])
+            yield _by_bits("panel", *_once(at[rows[is_new]], targets[is_new] + start, distances[is_new]))
 
     def _found(
         self, queries: "NDArray[np.uint64]", hashes: "NDArray[np.uint64]"
