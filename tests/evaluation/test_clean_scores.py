@@ -7,7 +7,7 @@ import pytest
 
 from biomedica.evaluation.clean import CleanScore, Searched, clean_scores
 from biomedica.evaluation.predictions import About, Predictions
-from biomedica.evaluation.record import Evaluation, Score
+from biomedica.evaluation.record import Evaluation, JudgedTask, Score
 from biomedica.evaluation.scores import score
 
 DRAWS: dict[str, Any] = {"draws": 2000, "level": 0.95, "seed": 3}
@@ -112,6 +112,17 @@ def test_nothing_or_everything_leaked() -> None:
     ((every,), _) = told(classified(right), "accuracy", {f"k{n}" for n in range(40)})
     assert (every.clean, every.difference, every.p) == (None, None, None)
     assert every.only == every.all
+
+
+def test_tasks_that_were_not_evaluated_are_told() -> None:
+    task = JudgedTask(
+        name="gone", domain="d", kind="classify", metric="accuracy", state="partial", reason="2 images cannot be decoded",
+        sha256="s", licence="CC0", citation="c", source_url="https://example.org",
+    )  # fmt: skip
+    evaluation = Evaluation(models=(), tasks=(task,), receipt=DRAWS)
+    scores, reasons = clean_scores(evaluation, lambda *_: classified(np.ones(2, bool)), {})
+    assert scores == []
+    assert reasons == {"gone": "it was not evaluated (partial): 2 images cannot be decoded"}
 
 
 def test_what_was_searched_must_be_what_was_judged() -> None:

@@ -89,7 +89,12 @@ def clean_scores(
     receipt = evaluation.receipt
     draws = Draws(**{name: receipt[name] for name in ("draws", "level", "seed") if name in receipt})
     found: list[CleanScore] = []
-    reasons: dict[str, str] = {}
+    has_score = {score.task for score in evaluation.scores if score.is_primary}
+    reasons = {
+        task.name: f"it was not evaluated ({task.state}): {task.reason}" if task.reason else "its metric is not defined"
+        for task in evaluation.tasks
+        if task.name not in has_score
+    }
     for score in evaluation.scores:
         if not score.is_primary:
             continue

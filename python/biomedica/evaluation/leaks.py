@@ -22,8 +22,8 @@ CHANCE: dict[str, dict[int, tuple[float, float]]] = {
         10: (0.0019, 0.0048),
     },
     "panel": {
-        0: (0.0, 0.00003), 2: (0.0, 0.0003), 4: (0.0, 0.0007), 6: (0.0, 0.0017), 8: (0.0005, 0.0034),
-        10: (0.0005, 0.0066),
+        0: (0.0, 0.00002), 2: (0.0, 0.0002), 4: (0.0, 0.0006), 6: (0.0, 0.0013), 8: (0.0005, 0.0024),
+        10: (0.0005, 0.0045),
     },
 }  # fmt: skip
 """By evidence and bits, the share of pairs of different figures that are as near: of six articles, and of drawings of 22 templates."""
