@@ -36,6 +36,7 @@ __all__ = [
     "find_hashes",
     "group_hashes",
     "hash_images",
+    "hash_panels",
     "hash_variants",
     "index",
     "parse_article",
