@@ -35,7 +35,7 @@ LOADED_WHERE_USED = (
 )
 # Each module of the core knows only those on lower steps (ARCHITECTURE.md).
 STAIR = (
-    {"error", "limits"},
+    {"error", "limits", "resample"},
     {"store"},
     {"decode", "entrez", "image", "jats", "shard"},
     {"package", "source", "article", "similar"},

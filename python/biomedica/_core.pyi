@@ -32,6 +32,8 @@ __all__ = [
     "build_profile",
     "compact",
     "describe_images",
+    "draw_counts",
+    "draw_sums",
     "extract",
     "find_hashes",
     "group_hashes",
@@ -46,6 +48,7 @@ __all__ = [
     "stream",
     "survey",
     "verify",
+    "weighted_areas",
     "write_part",
 ]
 
@@ -194,6 +197,21 @@ class Chunk:
     @property
     def failures(self) -> pa.RecordBatch:
         """One row for each thing that could not be read."""
+
+def draw_counts(out: NDArray[np.float64], seed: int, *, first: int = 0, threads: int | None = None) -> None:
+    """Draw as many units with replacement as there are, and count them: `out`, of shape (D, U), has a row for each draw.
+
+    Row i is draw `first + i` of the seed, whatever else is drawn and however many threads do it. The GIL is released.
+    Raises ValueError when there is no unit or more than 2**32 - 1.
+    """
+
+def draw_sums(
+    rows: NDArray[np.float64], out: NDArray[np.float64], seed: int, *, first: int = 0, threads: int | None = None
+) -> None:
+    """The sums of `rows`, of shape (U, S), over the draws of `draw_counts`: `out` has shape (D, S).
+
+    It is `counts @ rows` without the counts. Raises ValueError as `draw_counts` does.
+    """
 
 def hash_images(
     encoded: Sequence[Buffer], out: NDArray[np.uint64], *, threads: int | None = None
@@ -632,3 +650,18 @@ class Stream(Iterator[Sample]):
     @property
     def closed(self) -> bool:
         """Whether it was closed."""
+
+def weighted_areas(
+    counts: NDArray[np.float64],
+    order: NDArray[np.uint32],
+    positive: NDArray[np.uint8],
+    last: NDArray[np.uint8],
+    out: NDArray[np.float64],
+    precision: bool,
+) -> None:
+    """The area under each class's ROC curve, or its average precision, when sample n counts `counts[d, n]` times.
+
+    `counts` has shape (D, N) and `out` (D, C). Row c of `order`, of shape (C, N), has the samples by the falling score of
+    class c; those of `positive` and `last` tell whether the sample at that place is of the class, and the last of its
+    score. NaN where a side has no sample. The GIL is released. Raises ValueError for shapes that do not fit.
+    """

@@ -192,8 +192,8 @@ def test_features_are_made_once_whatever_the_prompts(
 def test_models_are_compared_and_tasks_averaged(tmp_path: Path, nano: str, make_task: MakeTask, colours: Rows) -> None:
     tasks = [make_task(name, colours, text=TEXT, data='label = "label"\ngroup = "patient"') for name in ("one", "two")]
     found = bm.evaluate([f"a={nano}", f"b={nano}"], tmp_path / "out", tasks=tasks)
-    assert [(c.first, c.second, c.task, c.difference, c.p_holm) for c in found.comparisons] == [
-        ("a", "b", "one", 0, 1), ("a", "b", "two", 0, 1),
+    assert [(c.task, c.domain, c.difference, c.p_holm) for c in found.comparisons] == [
+        ("one", None, 0, 1), ("two", None, 0, 1), (None, "", 0, 1), (None, "colours", 0, 1),
     ]  # fmt: skip
     assert [(one.model, one.domain, one.tasks) for one in found.averages] == [
         ("a", "", 2), ("a", "colours", 2), ("b", "", 2), ("b", "colours", 2),

@@ -1,7 +1,8 @@
 """Metrics of classification and of retrieval, in plain numpy.
 
 Labels and predictions are class numbers from 0. A metric of classes is a function of three sums for each class (right,
-true, predicted; see `class_sums`), so that `biomedica.evaluation.statistics` can compute it for many draws at once.
+true, predicted; see `class_sums`), so that `biomedica.evaluation.resample` can compute it for many draws at once. Those of
+the order of scores are in `ordered`.
 Ties count against the model in `hits` and in retrieval: one that gives everything the same score has recall 0, not 1.
 """
 
@@ -15,15 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "Ranks",
     "accuracy",
-    "auroc",
     "balanced_accuracy",
     "calibration_error",
     "calibration_sums",
+    "checked_scores",
     "class_sums",
     "confusion",
     "hits",
     "macro_f1",
-    "median_rank",
     "ranks",
     "recall",
 ]
@@ -84,31 +84,12 @@ def hits(labels: ArrayLike, scores: ArrayLike, k: int = 1) -> NDArray[np.bool_]:
     Raises:
         ValueError: The shapes do not fit, or a score is not a number.
     """
-    found = _scores(scores)
+    found = checked_scores(scores)
     true, _ = _class_numbers(labels, labels, found.shape[1])
     if len(true) != len(found):
         raise ValueError(f"{len(true)} labels but {len(found)} rows of scores: give one row a sample")
     own = np.take_along_axis(found, true[:, None], 1)
     return np.asarray((found >= own).sum(1) <= k)
-
-
-def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the ROC curve; a tie counts half (Mann and Whitney 1947).
-
-    Args:
-        labels: [N]; 0 or 1 for scores [N].
-        scores: Scores of class 1 [N], or of each class [N, C]: then the mean over classes of one against the rest.
-
-    Raises:
-        ValueError: The shapes do not fit, a score is not a number, or a class has all samples or none.
-    """
-    found = np.asarray(scores, np.float64)
-    if found.ndim == 1:
-        true, _ = _class_numbers(labels, labels, 2)
-        return _area(true == 1, _scores(found[:, None])[:, 0])
-    found = _scores(found)
-    true, _ = _class_numbers(labels, labels, found.shape[1])
-    return float(np.mean([_area(true == number, found[:, number]) for number in range(found.shape[1])]))
 
 
 def calibration_sums(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> Floats:
@@ -205,11 +186,6 @@ def recall(rank: ArrayLike, ks: Sequence[int] = (1, 5, 10, 50, 100)) -> dict[int
     return {k: float(np.mean(np.asarray(rank) < k)) for k in ks}
 
 
-def median_rank(rank: ArrayLike) -> float:
-    """Median place, counted from 1 as papers do, of ranks counted from 0."""
-    return float(np.median(np.asarray(rank))) + 1
-
-
 def _class_numbers(labels: ArrayLike, predicted: ArrayLike, classes: int) -> tuple[Integers, Integers]:
     true, said = np.asarray(labels), np.asarray(predicted)
     if true.ndim != 1 or true.shape != said.shape or not len(true):
@@ -220,25 +196,18 @@ def _class_numbers(labels: ArrayLike, predicted: ArrayLike, classes: int) -> tup
     return true.astype(np.int64), said.astype(np.int64)
 
 
-def _scores(scores: ArrayLike) -> Floats:
+def checked_scores(scores: ArrayLike) -> Floats:
+    """Scores [N, C] as numbers.
+
+    Raises:
+        ValueError: They have another shape, or one is not a number.
+    """
     found = np.asarray(scores, np.float64)
     if found.ndim != 2:  # noqa: PLR2004
         raise ValueError(f"scores {found.shape}: give [samples, classes]")
     if np.isnan(found).any():
         raise ValueError(f"a score of sample {int(np.isnan(found).any(1).argmax())} is not a number")
     return found
-
-
-def _area(positive: NDArray[np.bool_], scores: Floats) -> float:
-    if len(positive) != len(scores):
-        raise ValueError(f"{len(positive)} labels but {len(scores)} scores: give one a sample")
-    ones = int(positive.sum())
-    zeros = len(positive) - ones
-    if not ones or not zeros:
-        raise ValueError("AUROC is not defined: a class has all samples or none")
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    middle = np.cumsum(count) - (count - 1) / 2  # mean rank of each tie, from 1
-    return float((middle[place][positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
 
 
 def _mean_where(values: Floats, counted: NDArray[np.bool_]) -> Floats:

@@ -126,7 +126,7 @@ class Run:
             models=tuple(self._models),
             tasks=tuple(tasks),
             scores=tuple(score for score in self._scores if score.task in names),
-            comparisons=tuple(comparisons(models, done, methods, read, self._draws)),
+            comparisons=tuple(comparisons(models, tasks, methods, read, self._draws, partial=self._partial)),
             averages=tuple(averages(models, tasks, methods, read, self._draws, partial=self._partial)),
             costs=tuple(self._costs),
             receipt=receipt,

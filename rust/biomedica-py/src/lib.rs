@@ -11,6 +11,7 @@ mod interrupt;
 mod parse_article;
 mod parse_entrez;
 mod read;
+mod resample;
 mod retry;
 mod rules;
 mod run;
@@ -43,6 +44,8 @@ mod core {
     use super::parse_entrez::parse_entrez;
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
+    #[pymodule_export]
+    use super::resample::{draw_counts, draw_sums, weighted_areas};
     #[pymodule_export]
     use super::retry::retry;
     #[pymodule_export]
