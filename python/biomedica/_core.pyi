@@ -226,9 +226,8 @@ def hash_panels(
 ) -> tuple[pa.RecordBatch, list[tuple[int, str]]]:
     """Hash the panels of images, which even gutters part (recursive X-Y cut; Nagy and Seth 1984), with the GIL released.
 
-    Gives the column `image_panel_phash`, lists of uint64 of shape (N,): first the hash of the image without its margins, 0
-    where there are none, then at most 31 of its panels and of groups of these, the largest first; empty lists for images
-    that are even or cannot be decoded. And index and message of the latter.
+    Gives `image_panel_phash`, lists of uint64: first the hash of the image without margins (0 where there are none), then at
+    most 31 of pieces, the largest first; empty for an image that is even or cannot be decoded. And index and message of the latter.
     """
 
 def hash_variants(value: int) -> list[int]:

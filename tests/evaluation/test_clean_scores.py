@@ -80,26 +80,46 @@ def test_intervals_of_groups_are_wider_than_of_single_images() -> None:
     assert widths[1] > 1.5 * widths[0]
 
 
-def test_metrics_without_sums_have_values_alone() -> None:
-    right = np.concatenate([np.ones(20, bool), np.arange(40) % 4 < 2])
-    ((found,), _) = told(classified(right), "auroc", {f"k{n}" for n in range(20)})
+def test_areas_have_intervals_too_where_every_class_is_there() -> None:
+    right = np.concatenate([np.ones(60, bool), np.arange(120) % 4 < 2])
+    ((found,), _) = told(classified(right), "auroc", {f"k{n}" for n in range(60)})
     assert found.clean is not None
-    assert found.difference is not None
-    assert (found.all.low, found.clean.low, found.difference.low, found.p, found.p_holm) == (None,) * 5
     assert found.only is not None
+    assert found.difference is not None
+    assert found.difference.low is not None
     assert (found.clean.value, found.only.value) == (0.5, 1.0)
+    assert found.difference.value == pytest.approx(found.all.value - 0.5)
+    assert 0 < found.difference.low < found.difference.value
     ((one_class,), _) = told(classified(right), "auroc", {"k0", "k2"})
     assert one_class.only is None
+
+
+def test_repeats_of_a_few_shot_probe_are_one_number() -> None:
+    right = np.concatenate([np.ones(50, bool), np.arange(100) % 4 < 2])
+    twice = np.concatenate([right, np.ones(150, bool)])
+    repeated = {"key": [f"k{n}" for n in range(150)] * 2, "repeat": np.repeat([0, 1], 150)}
+    labels = np.tile(np.arange(150) % 2, 2)
+    said = np.where(twice, labels, 1 - labels)
+    columns = {"label": labels, "predicted": said, "scores": np.stack([1.0 - said, said], 1).astype(np.float32)}
+    found = predictions("classify", {**repeated, **columns}, "few-shot-4")
+    ((one,), _) = told(found, "accuracy", {f"k{n}" for n in range(50)})
+    assert (one.items, one.leaked) == (150, 50)
+    assert one.clean is not None
+    assert one.difference is not None
+    assert one.clean.value == pytest.approx(0.75)
+    assert one.difference.value == pytest.approx(one.all.value - 0.75)
 
 
 def test_retrieval_keeps_its_gallery() -> None:
     ranks = np.concatenate([np.zeros(10, int), np.full(10, 7)])
     found = predictions("retrieval", {"image_to_text": ranks, "text_to_image": [[int(rank)] for rank in ranks]})
-    ((one,), _) = told(found, "recall@5", {f"k{n}" for n in range(5)})
+    ((one,), _) = told(found, "recall@5", {f"k{n}" for n in range(6)})
     assert one.clean is not None
     assert one.only is not None
-    assert one.clean.value == pytest.approx(1 / 3)
+    assert one.clean.value == pytest.approx(4 / 14)
     assert (one.all.value, one.only.value) == (0.5, 1.0)
+    ((few,), _) = told(found, "recall@5", {f"k{n}" for n in range(3)})
+    assert few.only is None
 
 
 def test_nothing_or_everything_leaked() -> None:

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from biomedica.evaluation import statistics
+from biomedica.evaluation import scores, statistics
 from biomedica.evaluation.compared import Draws
 from biomedica.evaluation.record import Evaluation, Score
-from biomedica.evaluation.scores import sampled, task_seed, value
-from biomedica.evaluation.statistics import Sums
+from biomedica.evaluation.resample import Sampled, Sums, Weighted
+from biomedica.evaluation.scores import metrics_of, sampled, task_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,11 +46,11 @@ class CleanScore:
     """Those of them that seem to be in the dataset."""
     all: Number
     clean: Number | None
-    """Without the leaked ones; None where the metric is not defined for what is left."""
+    """Without the leaked ones; None where the metric is not defined for what is left, as an area without all classes."""
     only: Number | None
     """Of the leaked ones alone."""
     difference: Number | None = None
-    """All less clean, on the same draws; None without an interval where the metric is no function of sums."""
+    """All less clean, on the same draws."""
     p: float | None = None
     """Two-sided, of no difference."""
     p_holm: float | None = None
@@ -119,28 +119,25 @@ def _mismatch(predictions: "Predictions", searched: Searched | None) -> str | No
 
 
 def _clean(score: Score, predictions: "Predictions", leaked: frozenset[str], draws: Draws) -> CleanScore:
-    keys = predictions.table["key"]
-    is_leaked = pc.is_in(keys, value_set=pa.array(sorted(leaked), pa.string())).to_numpy()
-    groups = predictions.groups()
-    if groups is None and predictions.numbers("repeat").any():  # an image that was judged several times is one unit
-        groups = np.array(keys.to_pylist(), object)
-
-    def number(kept: "NDArray[np.bool_]") -> Number | None:
-        return _number(score, predictions, kept, groups, draws)
-
+    keys = predictions.repeats()[0].table["key"]
+    is_leaked = _among(keys, leaked)
     made = CleanScore(
         model=score.model, task=score.task, method=score.method, metric=score.metric,
-        items=len(set(keys.to_pylist())), leaked=len(set(keys.filter(pa.array(is_leaked)).to_pylist())),
-        all=Number(value=score.value, low=score.low, high=score.high), clean=number(~is_leaked), only=number(is_leaked),
+        items=len(keys), leaked=int(is_leaked.sum()), all=Number(value=score.value, low=score.low, high=score.high),
+        clean=_number(score, predictions, leaked, draws, is_in=False),
+        only=_number(score, predictions, leaked, draws, is_in=True),
     )  # fmt: skip
     if made.clean is None:
         return made
     plain = replace(made, difference=Number(value=score.value - made.clean.value))
-    sums = sampled(predictions, score.metric)
-    if sums is None or not made.leaked:
+    if not made.leaked:
         return plain
+    everything = sampled(predictions, score.metric)
     try:
-        compared = statistics.compare(sums, _without(sums, is_leaked), groups=groups, **_options(draws, score.task))
+        compared = statistics.compare(
+            everything, _without(everything, is_leaked), groups=predictions.groups(), draws=draws.draws,
+            level=draws.level, seed=task_seed(score.task, draws.seed),
+        )  # fmt: skip
     except ValueError:  # one image or group alone: there is no interval
         return plain
     told = compared.difference
@@ -148,39 +145,30 @@ def _clean(score: Score, predictions: "Predictions", leaked: frozenset[str], dra
 
 
 def _number(
-    score: Score,
-    predictions: "Predictions",
-    kept: "NDArray[np.bool_]",
-    groups: "NDArray[np.object_] | None",
-    draws: Draws,
+    score: Score, predictions: "Predictions", leaked: frozenset[str], draws: Draws, *, is_in: bool
 ) -> Number | None:
+    """The metric of the leaked images, or of the others."""
+    kept = _among(predictions.table["key"], leaked) == is_in
     if not kept.any():
         return None
-    sums = sampled(predictions, score.metric)
-    if sums is None:
-        some = replace(predictions, table=predictions.table.filter(pa.array(kept)))
-        found = value(some, score.metric)
-        return None if found is None else Number(value=found)
-    chosen = Sums(sums.kinds, sums.kind[kept], sums.metric)
-    plain = float(sums.metric(np.bincount(chosen.kind, minlength=len(sums.kinds)) @ sums.kinds))
-    if not np.isfinite(plain):
+    some = replace(predictions, table=predictions.table.filter(pa.array(kept)))
+    if score.metric not in metrics_of(some):  # a recall@K of no more than K images
         return None
-    try:
-        of_groups = None if groups is None else groups[kept]
-        told = statistics.interval(chosen, groups=of_groups, **_options(draws, score.task))
-    except ValueError:  # one image or group alone
-        return Number(value=plain)
-    return Number(value=told.value, low=told.low, high=told.high)
+    told = scores.score(some, score.metric, **draws.options)
+    return None if told is None else Number(value=told.value, low=told.low, high=told.high)
 
 
-def _without(sums: Sums, left_out: "NDArray[np.bool_]") -> Sums:
-    """The same samples, of which some add nothing."""
-    kinds = np.concatenate([sums.kinds, np.zeros((1, sums.kinds.shape[1]))])
-    return Sums(kinds, np.where(left_out, len(sums.kinds), sums.kind), sums.metric)
+def _among(keys: pa.ChunkedArray, leaked: frozenset[str]) -> "NDArray[np.bool_]":
+    found: NDArray[np.bool_] = pc.is_in(keys, value_set=pa.array(sorted(leaked), pa.string())).to_numpy()
+    return found
 
 
-def _options(draws: Draws, task: str) -> dict[str, Any]:
-    return {**draws.options, "seed": task_seed(task, draws.seed)}
+def _without(everything: Sampled, left_out: "NDArray[np.bool_]") -> Sampled:
+    """The same samples, of which some count for nothing."""
+    if isinstance(everything, Weighted):
+        return Weighted(len(everything), lambda counts: everything.metric(counts * ~left_out))
+    kinds = np.concatenate([everything.kinds, np.zeros((1, everything.kinds.shape[1]))])
+    return Sums(kinds, np.where(left_out, len(everything.kinds), everything.kind), everything.metric)
 
 
 def _corrected(found: list[CleanScore]) -> Iterator[CleanScore]:
