@@ -89,7 +89,7 @@ def judge(directory: Path, learned: "Learned", *, seed: int = 0, output: "Output
         config=Config(model="biomedica-tiny", device="cpu", eval_tasks=tuple(tasks)),
     )  # fmt: skip
     planted = plant(directory)
-    found = biomedica.leaks(directory / "dataset", directory / "planted", directory / "leaks")
+    found = biomedica.leaks(directory / "dataset", directory / "leaks", against=directory / "planted")
     return Judgement(evaluation, merged, _found(directory / "leaks", planted) if found.images else {})
 
 
