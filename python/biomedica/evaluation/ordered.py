@@ -68,7 +68,7 @@ def median_rank(ranks: ArrayLike, owner: ArrayLike, samples: int) -> Weighted:
     found, of = found[order], of[order]
 
     def metric(counts: Floats) -> Floats:
-        running = np.cumsum(counts[..., of], -1)
+        running = np.cumsum(counts.take(of, -1), -1)
         total = running[..., -1:]
         # the two in the middle; one and the same where the number is odd
         middle = [(running > place).argmax(-1) for place in ((total - 1) // 2, total // 2)]

@@ -225,7 +225,7 @@ def _of_weights(weighted: Weighted, group: NDArray[np.int64] | None, draws: int,
     total = _checked(samples if group is None else int(group.max(initial=-1)) + 1)
 
     def numbers(counts: Floats) -> Floats:
-        return weighted.metric(counts if group is None else counts[:, group])
+        return weighted.metric(counts if group is None else counts.take(group, 1))
 
     value = _defined(numbers(np.ones((1, total)))[0])
     step = max(1, CELLS // max(samples, weighted.cells))
