@@ -19,6 +19,7 @@ __all__ = [
     "balanced_accuracy",
     "calibration_error",
     "calibration_sums",
+    "checked_classes",
     "checked_scores",
     "class_sums",
     "confusion",
@@ -42,7 +43,7 @@ def confusion(labels: ArrayLike, predicted: ArrayLike, classes: int) -> Integers
     Raises:
         ValueError: The lengths differ, nothing is there, or a class number is not in 0..classes.
     """
-    true, said = _class_numbers(labels, predicted, classes)
+    true, said = checked_classes(labels, predicted, classes)
     return np.bincount(true * classes + said, minlength=classes**2).reshape(classes, classes)
 
 
@@ -85,7 +86,7 @@ def hits(labels: ArrayLike, scores: ArrayLike, k: int = 1) -> NDArray[np.bool_]:
         ValueError: The shapes do not fit, or a score is not a number.
     """
     found = checked_scores(scores)
-    true, _ = _class_numbers(labels, labels, found.shape[1])
+    true, _ = checked_classes(labels, labels, found.shape[1])
     if len(true) != len(found):
         raise ValueError(f"{len(true)} labels but {len(found)} rows of scores: give one row a sample")
     own = np.take_along_axis(found, true[:, None], 1)
@@ -186,7 +187,12 @@ def recall(rank: ArrayLike, ks: Sequence[int] = (1, 5, 10, 50, 100)) -> dict[int
     return {k: float(np.mean(np.asarray(rank) < k)) for k in ks}
 
 
-def _class_numbers(labels: ArrayLike, predicted: ArrayLike, classes: int) -> tuple[Integers, Integers]:
+def checked_classes(labels: ArrayLike, predicted: ArrayLike, classes: int) -> tuple[Integers, Integers]:
+    """Labels and predictions [N] as class numbers.
+
+    Raises:
+        ValueError: The lengths differ, nothing is there, or one is not a whole number in 0..classes.
+    """
     true, said = np.asarray(labels), np.asarray(predicted)
     if true.ndim != 1 or true.shape != said.shape or not len(true):
         raise ValueError(f"labels {true.shape} and predictions {said.shape}: give one of each a sample")
