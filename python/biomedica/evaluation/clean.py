@@ -166,7 +166,7 @@ def _among(keys: pa.ChunkedArray, leaked: frozenset[str]) -> "NDArray[np.bool_]"
 def _without(everything: Sampled, left_out: "NDArray[np.bool_]") -> Sampled:
     """The same samples, of which some count for nothing."""
     if isinstance(everything, Weighted):
-        return Weighted(len(everything), lambda counts: everything.metric(counts * ~left_out))
+        return Weighted(len(everything), lambda counts: everything.metric(counts * ~left_out), everything.cells)
     kinds = np.concatenate([everything.kinds, np.zeros((1, everything.kinds.shape[1]))])
     return Sums(kinds, np.where(left_out, len(everything.kinds), everything.kind), everything.metric)
 
