@@ -17,6 +17,7 @@ __all__ = ["benchmark_page"]
 
 WIDTH = 420.0
 """Of the bars' frame, in the picture's units."""
+TICKS = 8
 LEAST, MOST = 0.25, 32.0
 """The ends of the scale, unless a ratio lies beyond."""
 
@@ -59,7 +60,9 @@ def benchmark_page(found: "Benchmark", before: "Benchmark | None" = None) -> str
             None if was is None else place(was),
         )  # fmt: skip
 
-    ticks = [(place(2.0**power), f"{2.0**power:g}") for power in range(-6, 12) if low <= power * math.log(2) <= high]
+    powers = [power for power in range(-6, 12) if low <= power * math.log(2) <= high]
+    shown = [power for power in powers if len(powers) <= TICKS or power % 2 == 0]
+    ticks = [(place(2.0**power), f"{2.0**power:.3g}") for power in shown]
     sheets = (HERE / "static" / "base.css", HERE / "benchmark" / "static" / "benchmark.css")
     style = "".join(sheet.read_text("utf-8") for sheet in sheets)
     return environment("benchmark").get_template("benchmark/benchmark.html").render(
