@@ -6,8 +6,8 @@ the bias is free. Images pass in blocks; no minibatch is drawn, so that the opti
 Products are float64, on the CPU and on CUDA.
 
 Memory, beside the features as they are given (float32, of 1 M x 768 3 GB): a few blocks of 64 MiB, or, of training images
-that fit into 1 GiB as float64, a copy, and one of those held out; the principal axes, [D, D]; and some 30 times the classifier [D + 1, C] for L-BFGS.
-On CUDA the features are copied there as they are.
+that fit into 1 GiB as float64, a copy, and one of those held out; the principal axes, [D, D]; and some 30 times the
+classifier [D + 1, C] for L-BFGS. On CUDA the features are copied there as they are.
 """
 
 import warnings
@@ -33,9 +33,11 @@ KEPT = 1 << 30
 MOST_STEPS = 1_000
 """Of a fit; as many as Radford et al. allow."""
 HISTORY = 10
-ROUGH, EXACT = 1e-4, (1e-2, 1e-4, 1e-6)
+ROUGH, EXACT = 1e-4, (1e-2, 1e-4, 1e-6, 1e-7)
 """The largest derivative at the end, in the coordinates of `_Problem`: to compare strengths, and for an optimum in rounds,
-each in coordinates of where the one before it ended. Less than the last is beyond what float64 tells of values."""
+each in coordinates of where the one before it ended."""
+SHARP = 1e3
+"""By which coordinates are stretched and, squared, values: what changes by less than 1e-10 is nothing to torch's L-BFGS."""
 FLAT = 1e-12
 """Of the largest variance, what counts as none."""
 WORSE = 2
@@ -104,7 +106,7 @@ class Samples:
         return self._features.shape[1]
 
     def blocks(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Features, float64 [B, D], and labels [B] or [B, C]."""
+        """Features, float64 [B, D], and labels [B], or float64 [B, C]."""
         if self._kept is None and len(self) * self.dimension * BYTES <= KEPT:
             self._kept = list(self.made())
         return self.made() if self._kept is None else iter(self._kept)
@@ -116,7 +118,8 @@ class Samples:
             part: slice | torch.Tensor = slice(begin, begin + size)
             if self._rows is not None:
                 part = self._rows[part]
-            yield self._features[part].double(), self._labels[part]
+            labels = self._labels[part]
+            yield self._features[part].double(), labels.double() if self.has_several else labels
 
 
 class _Problem:
@@ -149,17 +152,17 @@ class _Problem:
         if start is not None:
             theta[:-1] = self._axes.T @ start.weights
             theta[-1] = start.bias + self._mean @ start.weights
-        scale = self._scale(theta, strength)
+        scale = self._scale(theta, strength) / SHARP
         theta /= scale
         optimiser = torch.optim.LBFGS(
             [theta], max_iter=MOST_STEPS, max_eval=2 * MOST_STEPS, history_size=HISTORY, line_search_fn="strong_wolfe",
-            tolerance_grad=tolerance, tolerance_change=1e-16,
+            tolerance_grad=tolerance * SHARP, tolerance_change=1e-16,
         )  # fmt: skip
 
         def closure() -> torch.Tensor:
             value, gradient = self._at(theta * scale, strength)
-            theta.grad = gradient * scale
-            return value
+            theta.grad = gradient * scale * SHARP**2
+            return value * SHARP**2
 
         optimiser.step(closure)
         return self._linear(theta * scale)
@@ -273,7 +276,7 @@ def _held_out(linear: Linear, held: Samples) -> float:
 
 def _loss(logits: torch.Tensor, labels: torch.Tensor, several: bool) -> torch.Tensor:
     if several:
-        return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none")
+        return functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     return functional.cross_entropy(logits, labels, reduction="none")
 
 
