@@ -6,14 +6,13 @@ the bias is free. Images pass in blocks; no minibatch is drawn, so that the opti
 Products are float64, on the CPU and on CUDA.
 
 Memory, beside the features as they are given (float32, of 1 M x 768 3 GB): a few blocks of 64 MiB, or, of training images
-that fit into 1 GiB as float64, a copy; the principal axes, [D, D]; and some 30 times the classifier [D + 1, C] for L-BFGS.
-On CUDA the features are copied there as they are.
+that fit into 1 GiB as float64, a copy, and one of those held out; the principal axes, [D, D]; and some 30 times the
+classifier [D + 1, C] for L-BFGS. On CUDA the features are copied there as they are.
 """
 
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,8 +33,11 @@ KEPT = 1 << 30
 MOST_STEPS = 1_000
 """Of a fit; as many as Radford et al. allow."""
 HISTORY = 10
-EXACT, ROUGH = 1e-8, 1e-4
-"""The largest derivative at the end, in the coordinates of `_Problem`: for an optimum, and to compare strengths."""
+ROUGH, EXACT = 1e-4, (1e-2, 1e-4, 1e-6, 1e-7)
+"""The largest derivative at the end, in the coordinates of `_Problem`: to compare strengths, and for an optimum in rounds,
+each in coordinates of where the one before it ended."""
+SHARP = 1e3
+"""By which coordinates are stretched and, squared, values: what changes by less than 1e-10 is nothing to torch's L-BFGS."""
 FLAT = 1e-12
 """Of the largest variance, what counts as none."""
 WORSE = 2
@@ -57,7 +59,7 @@ class Linear:
 
     def scores(self, samples: "Samples") -> "NDArray[np.float32]":
         """Logits [N, C]."""
-        found: NDArray[np.float32] = torch.cat([self.logits(x).float() for x, _ in samples.blocks()]).cpu().numpy()
+        found: NDArray[np.float32] = torch.cat([self.logits(x).float() for x, _ in samples.made()]).cpu().numpy()
         return found
 
 
@@ -104,18 +106,20 @@ class Samples:
         return self._features.shape[1]
 
     def blocks(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Features, float64 [B, D], and labels [B] or [B, C]."""
+        """Features, float64 [B, D], and labels [B], or float64 [B, C]."""
         if self._kept is None and len(self) * self.dimension * BYTES <= KEPT:
-            self._kept = list(self._made())
-        return self._made() if self._kept is None else iter(self._kept)
+            self._kept = list(self.made())
+        return self.made() if self._kept is None else iter(self._kept)
 
-    def _made(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def made(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """`blocks` for one pass: none is kept."""
         size = max(1, BLOCK // (BYTES * (self.dimension + 2 * self.classes)))
         for begin in range(0, len(self), size):
             part: slice | torch.Tensor = slice(begin, begin + size)
             if self._rows is not None:
                 part = self._rows[part]
-            yield self._features[part].double(), self._labels[part]
+            labels = self._labels[part]
+            yield self._features[part].double(), labels.double() if self.has_several else labels
 
 
 class _Problem:
@@ -129,8 +133,8 @@ class _Problem:
 
     def __init__(self, samples: Samples) -> None:
         self.samples = samples
-        zeros = partial(torch.zeros, dtype=torch.float64, device=samples.device)
-        self._mean, frequent = zeros(samples.dimension), zeros(samples.classes)
+        self._mean = torch.zeros(samples.dimension, dtype=torch.float64, device=samples.device)
+        frequent = self._mean.new_zeros(samples.classes)
         for x, y in samples.blocks():
             self._mean += x.sum(0)
             frequent += y.sum(0) if samples.has_several else torch.bincount(y, minlength=samples.classes)
@@ -148,17 +152,17 @@ class _Problem:
         if start is not None:
             theta[:-1] = self._axes.T @ start.weights
             theta[-1] = start.bias + self._mean @ start.weights
-        scale = self._scale(theta, strength)
+        scale = self._scale(theta, strength) / SHARP
         theta /= scale
         optimiser = torch.optim.LBFGS(
             [theta], max_iter=MOST_STEPS, max_eval=2 * MOST_STEPS, history_size=HISTORY, line_search_fn="strong_wolfe",
-            tolerance_grad=tolerance, tolerance_change=1e-16,
+            tolerance_grad=tolerance * SHARP, tolerance_change=1e-16,
         )  # fmt: skip
 
         def closure() -> torch.Tensor:
             value, gradient = self._at(theta * scale, strength)
-            theta.grad = gradient * scale
-            return value
+            theta.grad = gradient * scale * SHARP**2
+            return value * SHARP**2
 
         optimiser.step(closure)
         return self._linear(theta * scale)
@@ -170,7 +174,7 @@ class _Problem:
             _, lengths, turned = torch.linalg.svd(centred, full_matrices=False)
             variance, axes = lengths.square() / len(centred), turned.T
         else:
-            products = torch.zeros(2 * (self.samples.dimension,), dtype=torch.float64, device=self._mean.device)
+            products = self._mean.new_zeros(self.samples.dimension, self.samples.dimension)
             for x, _ in self.samples.blocks():
                 centred = x - self._mean
                 products.addmm_(centred.T, centred)
@@ -194,8 +198,7 @@ class _Problem:
     def _at(self, theta: torch.Tensor, strength: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Value and gradient [R + 1, C]."""
         several, value = self.samples.has_several, strength / 2 * theta[:-1].square().sum()
-        pulls = torch.zeros_like(self._mean[:, None].expand(-1, theta.shape[1]))
-        total = torch.zeros_like(theta[-1])
+        pulls, total = theta.new_zeros(len(self._mean), theta.shape[1]), torch.zeros_like(theta[-1])
         for x, y, logits in self._logits(theta):
             value += _loss(logits, y, several).sum()
             residual = self._share(logits)
@@ -225,7 +228,11 @@ class _Problem:
 
 def fit(samples: Samples, strength: float) -> Linear:
     """The optimum."""
-    return _Problem(samples).minimised(strength, EXACT)
+    problem, found = _Problem(samples), None
+    for tolerance in EXACT:
+        found = problem.minimised(strength, tolerance, found)
+    assert found is not None  # noqa: S101 - for the type checker
+    return found
 
 
 def choose(parts: Sequence[tuple[Samples, Samples]], strengths: Sequence[float]) -> float:
@@ -269,7 +276,7 @@ def _held_out(linear: Linear, held: Samples) -> float:
 
 def _loss(logits: torch.Tensor, labels: torch.Tensor, several: bool) -> torch.Tensor:
     if several:
-        return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none")
+        return functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     return functional.cross_entropy(logits, labels, reduction="none")
 
 

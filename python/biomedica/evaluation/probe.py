@@ -73,7 +73,7 @@ def probe(
         EvaluationError: A class has no training image, or, of `multilabel`, all have it.
         ValueError: The shapes do not fit, a feature is not a number, or a label is no class.
     """
-    labels = _labels(train_labels, train_features, classes, groups)
+    labels = _labels(train_labels, train_features, classes, groups, strengths)
     _check(labels, classes)
     samples = _samples(train_features, labels, classes, device)
     rows = np.arange(len(labels))
@@ -115,7 +115,7 @@ def few_shot(
         EvaluationError: See `probe`.
         ValueError: See `probe`; or k or repeats is less than 1.
     """
-    labels = _labels(train_labels, train_features, classes, groups)
+    labels = _labels(train_labels, train_features, classes, groups, strengths)
     _check(labels, classes)
     _check_draws(k, repeats)
     samples, tested = _samples(train_features, labels, classes, device), _tested(test_features, train_features, device)
@@ -153,7 +153,7 @@ def cross_probe(
             outside one.
         ValueError: See `probe`; or there are less than two folds.
     """
-    checked = _labels(labels, features, classes, groups)
+    checked = _labels(labels, features, classes, groups, strengths)
     return _crossed(features, checked, classes, groups, folds, strengths, seed, device, None, 0)
 
 
@@ -188,7 +188,7 @@ def cross_few_shot(
         EvaluationError: See `cross_probe`.
         ValueError: See `cross_probe`; or k or repeats is less than 1.
     """
-    checked = _labels(labels, features, classes, groups)
+    checked = _labels(labels, features, classes, groups, strengths)
     _check_draws(k, repeats)
     return [
         _crossed(features, checked, classes, groups, folds, strengths, seed, device, k, repeat)
@@ -226,18 +226,25 @@ def _scores(
     strengths: Sequence[float], seed: int, tested: "Samples",
 ) -> "Floats":  # fmt: skip
     """What a classifier that learned some of the images says of others."""
-    from biomedica.evaluation.logistic import choose, fit
+    from biomedica.evaluation.logistic import fit
 
-    if not strengths or not all(0 < one < np.inf for one in strengths):
-        raise ValueError("strengths must be one or more positive numbers")
-    strength = sorted(strengths)[len(strengths) // 2]
-    if len(strengths) > 1:
-        own = None if groups is None else [groups[at] for at in rows]
-        held = held_out(labels[rows], samples.classes, own, FOLDS, seed)
-        parts = [(samples.only(rows[~one]), samples.only(rows[one])) for one in held]
-        if parts:
-            strength = choose(parts[: 1 if len(rows) > FEW else FOLDS], strengths)
+    own = None if groups is None else [groups[at] for at in rows]
+    strength = _strength(samples, labels[rows], rows, own, strengths, seed)
     return fit(samples.only(rows), strength).scores(tested)
+
+
+def _strength(
+    samples: "Samples", labels: "Labels", rows: "NDArray[np.int64]", groups: Groups | None,
+    strengths: Sequence[float], seed: int,
+) -> float:  # fmt: skip
+    """The strength of L2 for the images in these rows, which have these labels and groups."""
+    from biomedica.evaluation.logistic import choose
+
+    if len(strengths) > 1:
+        held = held_out(labels, samples.classes, groups, FOLDS, seed)[: 1 if len(rows) > FEW else FOLDS]
+        if held:
+            return choose([(samples.only(rows[~one]), samples.only(rows[one])) for one in held], strengths)
+    return sorted(strengths)[len(strengths) // 2]
 
 
 def _samples(features: "Floats", labels: "Labels", classes: Sequence[str], device: str) -> "Samples":
@@ -254,8 +261,12 @@ def _tested(features: "Floats", trained: "Floats", device: str) -> "Samples":
     return _samples(_checked(features), np.zeros(len(features), np.int64), (), device)
 
 
-def _labels(labels: AnyLabels, features: "Floats", classes: Sequence[str], groups: Groups | None) -> "Labels":
-    """Checked against all else."""
+def _labels(
+    labels: AnyLabels, features: "Floats", classes: Sequence[str], groups: Groups | None, strengths: Sequence[float]
+) -> "Labels":
+    """Checked, with all else."""
+    if not strengths or not all(0 < one < np.inf for one in strengths):
+        raise ValueError("strengths must be one or more positive numbers")
     if features.ndim != 2 or not features.size:  # noqa: PLR2004
         raise ValueError(f"features {features.shape}: give [N, D] of one image at least")
     _checked(features)
