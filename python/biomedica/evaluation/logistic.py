@@ -231,8 +231,10 @@ class _Problem:
 
 @contextlib.contextmanager
 def threads_for(samples: Samples) -> Iterator[None]:
-    """One thread of torch for what is small: its threads spin while they wait for each other, which costs more than it gives, and
-    twenty times as much where other processes want the cores.
+    """One thread of torch for what is small.
+
+    Its threads spin while they wait for each other, which costs more than it gives, and twenty times as much where other
+    processes want the cores.
     """
     before = torch.get_num_threads()
     if len(samples) * samples.dimension * samples.classes < SMALL:
