@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Merged", "between", "merge"]
 
-UNDRAWN = ("samples", "chance_recall@1")
-"""Metrics that do not depend on alpha."""
+UNDRAWN = (
+    "samples",
+    "chance_recall@1",
+    *(f"{way}_recall@{k}" for way in ("image_to_text", "text_to_image") for k in (5, 10)),
+)
+"""Metrics that do not depend on alpha, and those that say little more than others."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +157,9 @@ def _judge(config: Config, held_out: HeldOut | None) -> Any:
 
 
 def _draw(merged: Sequence[Merged], path: Path) -> None:
-    """Each metric that is a share over alpha; of recalls the first of either way."""
+    """Each metric over alpha; of the recalls of held-out pairs the first of either way."""
     points = sorted(merged, key=lambda one: one.alpha)
     names = [name for name in points[0].metrics if not name.endswith("_chance") and name not in UNDRAWN]
-    names = [name for name in names if "_recall@" not in name or name.endswith("_recall@1")]
     lines = {name: [(one.alpha, one.metrics[name]) for one in points if name in one.metrics] for name in names}
     draft = path.with_name(f".{path.name}.part")
     line_chart(lines, "metrics over alpha: 0 is the base, 1 the tuned model", draft)
