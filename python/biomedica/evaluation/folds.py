@@ -135,7 +135,7 @@ def _missed(labels: "Labels", classes: int, rows: "NDArray[np.bool_]") -> "NDArr
     if labels.ndim == 1:
         return np.isin(labels, lacking(labels[rows], classes))
     without, everywhere = lacking(labels[rows], classes), lacking(~labels[rows], classes)
-    return np.concatenate([labels[:, without], ~labels[:, everywhere]], 1).any(1)
+    return np.asarray(labels[:, without].any(1) | ~labels[:, everywhere].all(1))
 
 
 def _units(groups: Sequence[object] | None, size: int) -> "Integers":
