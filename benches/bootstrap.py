@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biomedica.evaluation import metrics
-from biomedica.evaluation.statistics import Sums, interval
+from biomedica.evaluation import metrics, ordered
+from biomedica.evaluation.resample import Sampled, Sums
+from biomedica.evaluation.statistics import interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def main() -> None:
     predicted = np.where(rng.random(samples) < ACCURACY, labels, rng.integers(0, 10, samples))
     articles = rng.integers(0, max(2, samples // 5), samples)
     sure = rng.random(samples)
-    kinds: dict[str, tuple[Callable[[], Sums], np.ndarray | None]] = {
+    kinds: dict[str, tuple[Callable[[], Sampled], np.ndarray | None]] = {
         "accuracy": (lambda: Sums.of_values(labels == predicted), None),
         "macro-F1, 10 classes": (lambda: Sums.of_classes(labels, predicted, 10, metrics.macro_f1), None),
         "accuracy by article": (lambda: Sums.of_values(labels == predicted), articles),
@@ -41,10 +42,11 @@ def main() -> None:
             lambda: Sums.of(metrics.calibration_sums(sure, labels == predicted), metrics.calibration_error),
             None,
         ),
+        "area of one class": (lambda: ordered.auroc((labels == 1)[:, None], sure[:, None]), None),
     }
-    for name, (sums, groups) in kinds.items():
+    for name, (sampled, groups) in kinds.items():
         begin = time.perf_counter()
-        found = interval(sums(), groups=groups, draws=options.draws)
+        found = interval(sampled(), groups=groups, draws=options.draws)
         took = time.perf_counter() - begin
         print(f"{name:22} {took:6.2f} s   {found.value:.4f} [{found.low:.4f}, {found.high:.4f}]", flush=True)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")

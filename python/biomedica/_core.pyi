@@ -32,10 +32,13 @@ __all__ = [
     "build_profile",
     "compact",
     "describe_images",
+    "draw_counts",
+    "draw_sums",
     "extract",
     "find_hashes",
     "group_hashes",
     "hash_images",
+    "hash_panels",
     "hash_variants",
     "index",
     "parse_article",
@@ -45,6 +48,7 @@ __all__ = [
     "stream",
     "survey",
     "verify",
+    "weighted_areas",
     "write_part",
 ]
 
@@ -194,12 +198,36 @@ class Chunk:
     def failures(self) -> pa.RecordBatch:
         """One row for each thing that could not be read."""
 
+def draw_counts(out: NDArray[np.float64], seed: int, *, first: int = 0, threads: int | None = None) -> None:
+    """Draw as many units with replacement as there are, and count them: `out`, of shape (D, U), has a row for each draw.
+
+    Row i is draw `first + i` of the seed, whatever else is drawn and however many threads do it. The GIL is released.
+    Raises ValueError when there is no unit or more than 2**32 - 1.
+    """
+
+def draw_sums(
+    rows: NDArray[np.float64], out: NDArray[np.float64], seed: int, *, first: int = 0, threads: int | None = None
+) -> None:
+    """The sums of `rows`, of shape (U, S), over the draws of `draw_counts`: `out` has shape (D, S).
+
+    It is `counts @ rows` without the counts. Raises ValueError as `draw_counts` does.
+    """
+
 def hash_images(
     encoded: Sequence[Buffer], out: NDArray[np.uint64], *, threads: int | None = None
 ) -> list[tuple[int, str]]:
     """Hash what images look like (see `bm.duplicates`) into `out`, of shape (N,), with the GIL released.
 
     0 is for an image that is too even or cannot be decoded; gives index and message of the latter.
+    """
+
+def hash_panels(
+    encoded: Sequence[Buffer], *, threads: int | None = None
+) -> tuple[pa.RecordBatch, list[tuple[int, str]]]:
+    """Hash the panels of images, which even gutters part (recursive X-Y cut; Nagy and Seth 1984), with the GIL released.
+
+    Gives `image_panel_phash`, lists of uint64: first the hash of the image without margins (0 where there are none), then at
+    most 31 of pieces, the largest first; empty for an image that is even or cannot be decoded. And index and message of the latter.
     """
 
 def hash_variants(value: int) -> list[int]:
@@ -344,6 +372,7 @@ def stream(
     window: int,
     subsets: list[str] | None,
     selection: pa.ChunkedArray | None,
+    exclude: pa.ChunkedArray | None,
     threads: int | None,
     read_ahead: int,
     keep: int,
@@ -620,3 +649,18 @@ class Stream(Iterator[Sample]):
     @property
     def closed(self) -> bool:
         """Whether it was closed."""
+
+def weighted_areas(
+    counts: NDArray[np.float64],
+    order: NDArray[np.uint32],
+    positive: NDArray[np.uint8],
+    last: NDArray[np.uint8],
+    out: NDArray[np.float64],
+    precision: bool,
+) -> None:
+    """The area under each class's ROC curve, or its average precision, when sample n counts `counts[d, n]` times.
+
+    `counts` has shape (D, N) and `out` (D, C). Row c of `order`, of shape (C, N), has the samples by the falling score of
+    class c; those of `positive` and `last` tell whether the sample at that place is of the class, and the last of its
+    score. NaN where a side has no sample. The GIL is released. Raises ValueError for shapes that do not fit.
+    """

@@ -3,8 +3,15 @@
 import numpy as np
 import pytest
 import sklearn.metrics as reference
+import torch
 
-from biomedica.evaluation import metrics
+from biomedica.evaluation import metrics, ordered
+from biomedica.evaluation.resample import Weighted
+
+
+def of_all(weighted: Weighted) -> float:
+    """The metric of every sample once."""
+    return float(weighted.metric(np.ones(len(weighted))))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -13,6 +20,7 @@ def test_classification_is_that_of_scikit_learn(seed: int) -> None:
     scores = rng.integers(0, 9, (500, 7)) / 8  # few values: many ties
     labels, predicted = rng.integers(0, 7, 500), scores.argmax(1)
     labels[:7] = range(7)
+    one_hot = labels[:, None] == np.arange(7)
     matrix = metrics.confusion(labels, predicted, 7)
     assert (matrix == reference.confusion_matrix(labels, predicted)).all()
     sums = metrics.class_sums(matrix)
@@ -20,15 +28,12 @@ def test_classification_is_that_of_scikit_learn(seed: int) -> None:
         (metrics.accuracy(sums), reference.accuracy_score(labels, predicted)),
         (metrics.balanced_accuracy(sums), reference.balanced_accuracy_score(labels, predicted)),
         (metrics.macro_f1(sums), reference.f1_score(labels, predicted, average="macro")),
-        (metrics.auroc(labels == 1, scores[:, 1]), reference.roc_auc_score(labels == 1, scores[:, 1])),
-        (
-            metrics.auroc(labels, scores),
-            np.mean([reference.roc_auc_score(labels == c, scores[:, c]) for c in range(7)]),
-        ),
+        (of_all(ordered.auroc(one_hot, scores)), reference.roc_auc_score(one_hot, scores)),
+        (of_all(ordered.average_precision(one_hot, scores)), reference.average_precision_score(one_hot, scores)),
     ):
         assert float(ours) == pytest.approx(float(theirs), abs=1e-6)
     soft = np.exp(scores * 3) / np.exp(scores * 3).sum(1, keepdims=True)
-    assert metrics.auroc(labels, soft) == pytest.approx(
+    assert of_all(ordered.auroc(one_hot, soft)) == pytest.approx(
         reference.roc_auc_score(labels, soft, multi_class="ovr", average="macro"), abs=1e-6
     )
 
@@ -79,11 +84,22 @@ def test_recall_is_that_of_the_whole_matrix_with_several_captions(block: int) ->
     assert 0 < metrics.recall(found.text_to_image, [1])[1] < 1
 
 
+def test_ranks_are_the_same_wherever_blocks_are_multiplied() -> None:
+    rng = np.random.default_rng(3)
+    images, texts = (rng.normal(size=(count, 16)).astype(np.float32) for count in (70, 130))
+    images, texts = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (images, texts))
+    owner = np.concatenate([np.arange(70), rng.integers(0, 70, 60)])
+    ours = metrics.ranks(images, texts, owner, block=32)
+    of_torch = metrics.ranks(images, texts, owner, block=32, put=lambda rows: torch.from_numpy(np.array(rows)))
+    assert (ours.image_to_text == of_torch.image_to_text).all()
+    assert (ours.text_to_image == of_torch.text_to_image).all()
+
+
 def test_features_that_are_all_the_same_have_recall_zero() -> None:
     same = np.tile(np.array([0.6, 0.8], np.float32), (50, 1))
     found = metrics.ranks(same, same, block=7)
     assert set(metrics.recall(found.image_to_text, [1, 10]).values()) == {0.0}
-    assert metrics.median_rank(found.text_to_image) == 50
+    assert of_all(ordered.median_rank(found.text_to_image, np.arange(50), 50)) == 50
 
 
 def test_wrong_input_is_told() -> None:
@@ -93,8 +109,8 @@ def test_wrong_input_is_told() -> None:
         metrics.confusion([0], [0, 1], 2)
     with pytest.raises(ValueError, match="sample 1 is not a number"):
         metrics.hits([0, 1], np.array([[0, 1], [np.nan, 1]]))
-    with pytest.raises(ValueError, match="all samples or none"):
-        metrics.auroc([1, 1], [0.1, 0.2])
+    with pytest.raises(ValueError, match="of both"):
+        ordered.auroc([1, 1], [[0.1], [0.2]])
     with pytest.raises(ValueError, match="image 1 has no text"):
         metrics.ranks(np.eye(2), np.eye(2), [0, 0])
     with pytest.raises(ValueError, match="probabilities"):

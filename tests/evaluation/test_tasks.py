@@ -1,4 +1,4 @@
-"""Task files: what is refused, where it is told, and what the registry holds."""
+"""Task files: what is refused, where it is told, and by which names they are found."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 import biomedica as bm
 from biomedica.evaluation.layout import Data
-from biomedica.evaluation.tasks import METRICS, Task, find, registry
+from biomedica.evaluation.tasks import Task, find
 
 GOOD = """
 name = "cells"
@@ -126,19 +126,6 @@ def test_only_what_has_classes_has_training_images(tmp_path: Path) -> None:
     text = text.replace('templates = ["a photo of {}."]', "")
     with pytest.raises(bm.TaskError, match="train: a task of kind retrieval has no training images"):
         load(tmp_path, text)
-
-
-def test_the_registry_is_valid_and_sourced() -> None:
-    tasks = registry()
-    assert len(tasks) > 40
-    for name, task in tasks.items():
-        assert task.metric in METRICS[task.kind]
-        text = (Path(bm.__file__).parent / "evaluation" / "registry" / f"{name}.toml").read_text("utf-8")
-        assert text.startswith("# ")
-        assert "https://" in text.split("\nname =")[0]
-    # By MedMNIST, NCT-CRC-HE and μ-Bench (arXiv 2407.01791).
-    counts = {"pathmnist": 9, "chestmnist": 14, "ham10000": 7, "kather-2016": 8, "dresden-surgical-anatomy": 11}
-    assert {name: len(tasks[name].classes) for name in counts} == counts
 
 
 def test_tasks_are_found_by_name_domain_file_and_directory(tmp_path: Path) -> None:

@@ -93,6 +93,11 @@ class TaskData:
         return TaskData(task, self._place, storage_options=self._storage_options)
 
     @property
+    def name(self) -> str:
+        """Of the task."""
+        return self.task.name
+
+    @property
     def missing(self) -> str | None:
         """None when the data are there; else what is missing, and how to get it.
 

@@ -1,11 +1,12 @@
 """Metrics of classification and of retrieval, in plain numpy.
 
 Labels and predictions are class numbers from 0. A metric of classes is a function of three sums for each class (right,
-true, predicted; see `class_sums`), so that `biomedica.evaluation.statistics` can compute it for many draws at once.
+true, predicted; see `class_sums`), so that `biomedica.evaluation.resample` can compute it for many draws at once. Those of
+the order of scores are in `ordered`.
 Ties count against the model in `hits` and in retrieval: one that gives everything the same score has recall 0, not 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "Ranks",
     "accuracy",
-    "auroc",
     "balanced_accuracy",
     "calibration_error",
     "calibration_sums",
+    "checked_classes",
+    "checked_scores",
     "class_sums",
     "confusion",
     "hits",
     "macro_f1",
-    "median_rank",
     "ranks",
     "recall",
 ]
@@ -42,7 +43,7 @@ def confusion(labels: ArrayLike, predicted: ArrayLike, classes: int) -> Integers
     Raises:
         ValueError: The lengths differ, nothing is there, or a class number is not in 0..classes.
     """
-    true, said = _class_numbers(labels, predicted, classes)
+    true, said = checked_classes(labels, predicted, classes)
     return np.bincount(true * classes + said, minlength=classes**2).reshape(classes, classes)
 
 
@@ -84,31 +85,12 @@ def hits(labels: ArrayLike, scores: ArrayLike, k: int = 1) -> NDArray[np.bool_]:
     Raises:
         ValueError: The shapes do not fit, or a score is not a number.
     """
-    found = _scores(scores)
-    true, _ = _class_numbers(labels, labels, found.shape[1])
+    found = checked_scores(scores)
+    true, _ = checked_classes(labels, labels, found.shape[1])
     if len(true) != len(found):
         raise ValueError(f"{len(true)} labels but {len(found)} rows of scores: give one row a sample")
     own = np.take_along_axis(found, true[:, None], 1)
     return np.asarray((found >= own).sum(1) <= k)
-
-
-def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the ROC curve; a tie counts half (Mann and Whitney 1947).
-
-    Args:
-        labels: [N]; 0 or 1 for scores [N].
-        scores: Scores of class 1 [N], or of each class [N, C]: then the mean over classes of one against the rest.
-
-    Raises:
-        ValueError: The shapes do not fit, a score is not a number, or a class has all samples or none.
-    """
-    found = np.asarray(scores, np.float64)
-    if found.ndim == 1:
-        true, _ = _class_numbers(labels, labels, 2)
-        return _area(true == 1, _scores(found[:, None])[:, 0])
-    found = _scores(found)
-    true, _ = _class_numbers(labels, labels, found.shape[1])
-    return float(np.mean([_area(true == number, found[:, number]) for number in range(found.shape[1])]))
 
 
 def calibration_sums(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> Floats:
@@ -154,6 +136,7 @@ def ranks(
     texts: NDArray[np.floating[Any]],
     image_of_text: ArrayLike | None = None,
     block: int = 4096,
+    put: Callable[[Any], Any] = np.asarray,
 ) -> Ranks:
     """Retrieval both ways by dot product, in blocks: memory grows with the block, not with images x texts.
 
@@ -165,6 +148,7 @@ def ranks(
         texts: Unit features [T, D].
         image_of_text: Which image each text belongs to [T]; text i to image i when left out.
         block: Rows and columns compared at once.
+        put: Takes a block of features to where it is multiplied, such as `lambda rows: torch.from_numpy(rows).to("cuda")`.
 
     Raises:
         ValueError: The shapes do not fit, a feature is not a number, or an image has no text.
@@ -188,15 +172,16 @@ def ranks(
     to_text, to_image = np.zeros(len(images), np.int64), np.zeros(len(texts), np.int64)
     for row in range(0, len(images), block):
         rows = slice(row, row + block)
+        mine, lowest = put(images[rows]), put(best[rows, None] - SAME)
         for begin in range(0, len(texts), block):
             columns = slice(begin, begin + block)
-            found = images[rows] @ texts[columns].T
+            found = mine @ put(texts[columns]).T
             own = np.flatnonzero((owner[columns] >= row) & (owner[columns] < row + block))
             found[owner[columns][own] - row, own] = -np.inf  # what belongs together does not compete
-            if np.isnan(found).any():
+            if bool((found != found).any()):  # noqa: PLR0124 - not a number
                 raise ValueError(f"a feature of images {row}.. or of texts {begin}.. is not a number")
-            to_text[rows] += (found >= best[rows, None] - SAME).sum(1)
-            to_image[columns] += (found >= score[None, columns] - SAME).sum(0)
+            to_text[rows] += _counted((found >= lowest).sum(1))
+            to_image[columns] += _counted((found >= put(score[None, columns] - SAME)).sum(0))
     return Ranks(to_text, to_image)
 
 
@@ -205,12 +190,12 @@ def recall(rank: ArrayLike, ks: Sequence[int] = (1, 5, 10, 50, 100)) -> dict[int
     return {k: float(np.mean(np.asarray(rank) < k)) for k in ks}
 
 
-def median_rank(rank: ArrayLike) -> float:
-    """Median place, counted from 1 as papers do, of ranks counted from 0."""
-    return float(np.median(np.asarray(rank))) + 1
+def checked_classes(labels: ArrayLike, predicted: ArrayLike, classes: int) -> tuple[Integers, Integers]:
+    """Labels and predictions [N] as class numbers.
 
-
-def _class_numbers(labels: ArrayLike, predicted: ArrayLike, classes: int) -> tuple[Integers, Integers]:
+    Raises:
+        ValueError: The lengths differ, nothing is there, or one is not a whole number in 0..classes.
+    """
     true, said = np.asarray(labels), np.asarray(predicted)
     if true.ndim != 1 or true.shape != said.shape or not len(true):
         raise ValueError(f"labels {true.shape} and predictions {said.shape}: give one of each a sample")
@@ -220,25 +205,22 @@ def _class_numbers(labels: ArrayLike, predicted: ArrayLike, classes: int) -> tup
     return true.astype(np.int64), said.astype(np.int64)
 
 
-def _scores(scores: ArrayLike) -> Floats:
+def _counted(numbers: Any) -> Integers:  # noqa: ANN401 - an array, or a tensor of any device
+    return np.asarray(numbers.cpu() if hasattr(numbers, "cpu") else numbers, np.int64)
+
+
+def checked_scores(scores: ArrayLike) -> Floats:
+    """Scores [N, C] as numbers.
+
+    Raises:
+        ValueError: They have another shape, or one is not a number.
+    """
     found = np.asarray(scores, np.float64)
     if found.ndim != 2:  # noqa: PLR2004
         raise ValueError(f"scores {found.shape}: give [samples, classes]")
     if np.isnan(found).any():
         raise ValueError(f"a score of sample {int(np.isnan(found).any(1).argmax())} is not a number")
     return found
-
-
-def _area(positive: NDArray[np.bool_], scores: Floats) -> float:
-    if len(positive) != len(scores):
-        raise ValueError(f"{len(positive)} labels but {len(scores)} scores: give one a sample")
-    ones = int(positive.sum())
-    zeros = len(positive) - ones
-    if not ones or not zeros:
-        raise ValueError("AUROC is not defined: a class has all samples or none")
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    middle = np.cumsum(count) - (count - 1) / 2  # mean rank of each tie, from 1
-    return float((middle[place][positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
 
 
 def _mean_where(values: Floats, counted: NDArray[np.bool_]) -> Floats:

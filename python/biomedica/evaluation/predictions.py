@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from biomedica._sources import StorageOptions, StrPath
@@ -101,9 +102,16 @@ class Predictions:
         found: NDArray[np.int64] = self.table[column].to_numpy().astype(np.int64)
         return found
 
+    def repeats(self) -> "list[Predictions]":
+        """Those of each choice of training images, in the order of their keys' rows; one where nothing was chosen."""
+        if self.about.method.startswith("few-shot"):
+            numbers = pc.unique(self.table["repeat"]).to_pylist()
+            return [Predictions(self.about, self.table.filter(pc.equal(self.table["repeat"], n))) for n in numbers]
+        return [self]
+
     def groups(self) -> "NDArray[np.object_] | None":
-        """The group of each row [N]; an image without one is a group of its own. None where no image has any."""
-        column = self.table["group"]
+        """The group of each image [N]; one without any is a group of its own. None where no image has any."""
+        column = self.repeats()[0].table["group"]
         if column.null_count == len(column):
             return None
         names = column.to_pylist()

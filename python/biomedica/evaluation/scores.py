@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biomedica.evaluation import metrics, statistics
+from biomedica.evaluation import metrics, ordered, statistics
 from biomedica.evaluation.record import Score
-from biomedica.evaluation.statistics import DRAWS, Sums
+from biomedica.evaluation.resample import DRAWS, Sampled, Sums, joined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,47 +56,55 @@ def metrics_of(predictions: "Predictions") -> list[str]:
     return [*recalls, *(f"{way}_median_rank" for way in ways)]
 
 
-def sampled(predictions: "Predictions", metric: str) -> Sums | None:
-    """What each row adds to a metric, for intervals and comparisons; None for one that is no function of sums.
+def sampled(predictions: "Predictions", metric: str) -> Sampled:
+    """What a metric is computed of, for intervals and comparisons; of `few-shot-K` the mean over its repeats.
 
     Raises:
-        ValueError: These predictions do not have the metric.
+        ValueError: These predictions do not have the metric, or it cannot be computed of them.
     """
     if metric not in metrics_of(predictions):
         raise ValueError(f"{metric!r} is no metric of {predictions.about.kind}: {', '.join(metrics_of(predictions))}")
-    way, sign, k = metric.partition("recall@")
-    if sign:
-        return _recall(predictions, way, int(k))
-    if metric in {"auroc", "average_precision"} or metric.endswith("_median_rank"):
-        return None
+    repeats = [_sampled(one, metric) for one in predictions.repeats()]
+    return repeats[0] if len(repeats) == 1 else joined(repeats)
+
+
+def _sampled(predictions: "Predictions", metric: str) -> Sampled:
+    kind = predictions.about.kind
     if metric == "calibration_error":
-        return Sums.of(
-            metrics.calibration_sums(np.minimum(confidence(predictions), 1), _right(predictions)),
-            metrics.calibration_error,
-        )
-    if predictions.about.kind == "choice":
+        sure = np.minimum(confidence(predictions), 1)
+        return Sums.of(metrics.calibration_sums(sure, _right(predictions)), metrics.calibration_error)
+    if kind == "choice":
         return Sums.of_values(_right(predictions))
-    labels, said = predictions.numbers("label"), predictions.numbers("predicted")
+    if kind == "multilabel":
+        of_order = ordered.auroc if metric == "auroc" else ordered.average_precision
+        return of_order(predictions.has(), predictions.scores())
+    return _of_ranks(predictions, metric) if kind == "retrieval" else _of_classes(predictions, metric)
+
+
+def _of_classes(predictions: "Predictions", metric: str) -> Sampled:
+    labels, classes = predictions.numbers("label"), len(predictions.about.classes)
+    if metric == "auroc":
+        return ordered.auroc(labels[:, None] == np.arange(classes), softmax(predictions.scores()))
     if metric == f"accuracy@{TOP}":
         return Sums.of_values(metrics.hits(labels, predictions.scores(), TOP))
-    return Sums.of_classes(labels, said, len(predictions.about.classes), _OF_SUMS[metric])
+    return Sums.of_classes(labels, predictions.numbers("predicted"), classes, _OF_SUMS[metric])
+
+
+def _of_ranks(predictions: "Predictions", metric: str) -> Sampled:
+    way, is_recall, k = metric.partition("recall@")
+    return _recall(predictions, way, int(k)) if is_recall else _median_rank(predictions, metric.partition("_median")[0])
 
 
 def value(predictions: "Predictions", metric: str) -> float | None:
-    """A metric of all rows; None where it is not defined for them, as when a class has no image."""
+    """A metric of all rows; None where it is not defined for them, as an area is where a class has no image."""
     found = sampled(predictions, metric)
-    try:
-        if found is not None:
-            return float(found.metric(np.bincount(found.kind, minlength=len(found.kinds)) @ found.kinds))
-        way, is_rank, _ = metric.partition("_median_rank")
-        if is_rank:
-            ranks = predictions.table[way].combine_chunks()
-            return metrics.median_rank((ranks.values if way == "text_to_image" else ranks).to_numpy())
-        if predictions.about.kind == "multilabel":
-            return metrics.auroc(predictions.has(), predictions.scores())
-        return metrics.auroc(predictions.numbers("label"), softmax(predictions.scores()))
-    except ValueError:
+    if metric in {"auroc", "average_precision"} and not _every_class(predictions):
         return None
+    if isinstance(found, Sums):
+        number = float(found.metric(np.bincount(found.kind, minlength=len(found.kinds)) @ found.kinds))
+    else:
+        number = float(found.metric(np.ones(len(found))))
+    return number if np.isfinite(number) else None
 
 
 def score(
@@ -114,16 +122,17 @@ def score(
         return None
     about = predictions.about
     made = Score(
-        model=about.model, task=about.task, method=about.method, metric=metric, value=number, is_primary=is_primary
+        model=about.model, task=about.task, method=about.method, metric=metric, value=number, is_primary=is_primary,
+        deviation=_deviation(predictions, metric),
     )  # fmt: skip
-    found, seed = sampled(predictions, metric), task_seed(about.task, seed)
     try:
-        if found is None:
-            return made
-        interval = statistics.interval(found, groups=predictions.groups(), draws=draws, seed=seed, level=level)
+        found = statistics.interval(
+            sampled(predictions, metric), groups=predictions.groups(), draws=draws,
+            seed=task_seed(about.task, seed), level=level,
+        )  # fmt: skip
     except ValueError:  # one image or group alone: there is no interval
         return made
-    return replace(made, low=interval.low, high=interval.high, interval=interval.method, units=interval.units)
+    return replace(made, low=found.low, high=found.high, interval=found.method, units=found.units)
 
 
 def scores(
@@ -191,7 +200,31 @@ def _right(predictions: "Predictions") -> "NDArray[np.bool_]":
     return found
 
 
-def _recall(predictions: "Predictions", way: str, k: int) -> Sums:
+def _every_class(predictions: "Predictions") -> bool:
+    """Whether each class has an image, and one that is not of it."""
+    if predictions.about.kind == "multilabel":
+        images = predictions.has().sum(0)
+    else:
+        images = np.bincount(predictions.numbers("label"), minlength=len(predictions.about.classes))
+    return bool(((images > 0) & (images < len(predictions.table))).all())
+
+
+def _deviation(predictions: "Predictions", metric: str) -> float | None:
+    """Over the choices of training images."""
+    repeats = predictions.repeats()
+    numbers = [value(one, metric) for one in repeats] if len(repeats) > 1 else []
+    return float(np.std(numbers, ddof=1)) if numbers and None not in numbers else None  # type: ignore[arg-type]
+
+
+def _median_rank(predictions: "Predictions", way: str) -> Sampled:
+    column, samples = predictions.table[way].combine_chunks(), len(predictions)
+    if way == "image_to_text":
+        return ordered.median_rank(column.to_numpy(), np.arange(samples), samples)
+    owner = np.repeat(np.arange(samples), column.value_lengths().to_numpy())
+    return ordered.median_rank(column.values.to_numpy(), owner, samples)
+
+
+def _recall(predictions: "Predictions", way: str, k: int) -> Sampled:
     """An image is a row: whether it finds a caption, how many of its captions find it, how many it has, and one."""
     column = predictions.table["text_to_image"].combine_chunks()
     captions = column.value_lengths().to_numpy()

@@ -11,6 +11,7 @@ mod interrupt;
 mod parse_article;
 mod parse_entrez;
 mod read;
+mod resample;
 mod retry;
 mod rules;
 mod run;
@@ -44,11 +45,13 @@ mod core {
     #[pymodule_export]
     use super::read::{Chunk, Reader, read};
     #[pymodule_export]
+    use super::resample::{draw_counts, draw_sums, weighted_areas};
+    #[pymodule_export]
     use super::retry::retry;
     #[pymodule_export]
     use super::run::{Run, survey, write_part};
     #[pymodule_export]
-    use super::similar::{describe_images, find_hashes, group_hashes, hash_images, hash_variants};
+    use super::similar::{describe_images, find_hashes, group_hashes, hash_images, hash_panels, hash_variants};
     #[pymodule_export]
     use super::store::{Lock, Store};
     #[pymodule_export]

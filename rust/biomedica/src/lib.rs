@@ -1,7 +1,7 @@
 //! Read biomedical articles and write image-caption datasets.
 //!
 //! The modules form a stair; each knows only those before it:
-//! [`error`] and [`limits`], [`store`], [`image`] and [`jats`] and [`entrez`] and [`shard`] and [`decode`],
+//! [`error`] and [`limits`] and [`resample`], [`store`], [`image`] and [`jats`] and [`entrez`] and [`shard`] and [`decode`],
 //! [`similar`], [`package`] and [`source`], [`article`], [`tables`], [`pipeline`], [`dataset`], [`stream`].
 
 pub mod article;
@@ -14,6 +14,7 @@ pub mod jats;
 pub mod limits;
 pub mod package;
 pub mod pipeline;
+pub mod resample;
 pub mod shard;
 pub mod similar;
 pub mod source;
