@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biomedica.evaluation.folds import draw, folds, held_out, lacking, members
+from biomedica.evaluation.folds import draw, folds, held_out, lacking, members, sample
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.choice(6, 1000, p=[0.4, 0.3, 0.2, 0.06, 0.03, 0.01])
@@ -78,3 +78,18 @@ def test_draws_of_several_labels_have_k_with_and_k_without_each() -> None:
     assert (found.sum(0) >= 4).all()
     assert ((~found).sum(0) >= 4).all()
     assert len(found) <= 24
+
+
+def test_a_sample_stands_for_all() -> None:
+    groups = [number // 2 for number in range(len(LABELS))]
+    found = sample(LABELS, 6, groups, 100)
+    assert abs(len(found) - 100) < 12
+    assert len({groups[at] for at in found}) <= len(found) / 2 + 10
+    assert np.abs(members(LABELS[found], 6) - np.bincount(LABELS) / 10).max() < 6
+    assert len(sample(LABELS, 6, None, 1000)) == len(LABELS)
+    rare = np.array([0] * 400 + [1] * 2 + [2])
+    assert lacking(rare[sample(rare, 3, None, 20)], 3) == []
+    has = np.stack([rare == 1, rare != 2], 1)  # one image alone lacks the second class
+    chosen = has[sample(has, 2, None, 20)]
+    assert chosen.any(0).all()
+    assert (~chosen).any(0).all()

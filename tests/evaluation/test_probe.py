@@ -88,6 +88,17 @@ def test_several_labels_are_a_sigmoid_each() -> None:
         assert np.abs(1 / (1 + np.exp(-scores[:, number].astype(np.float64))) - expected).max() < 1e-4
 
 
+def test_several_labels_are_learned_from_many_images_and_from_few() -> None:
+    features, labels = planted(400, 6, signal=0.6)
+    has = np.stack([labels >= 4, labels % 2 == 0, labels == 1], 1)
+    names = ["a", "b", "c"]
+    many = cross_probe(features, has, names, folds=2)
+    (few,) = cross_few_shot(features, has, names, 8, folds=2, repeats=1)
+    right = [((scores > 0) == has).mean() for scores in (many, few)]
+    assert right[0] > 0.9
+    assert 0.7 < right[1] < right[0]
+
+
 def test_blocks_do_not_change_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
     features, labels = planted(500)
     whole = fit(Samples(features, labels, 4), 0.01)

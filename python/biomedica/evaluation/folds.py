@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Labels = NDArray[np.int64] | NDArray[np.bool_]
 
-__all__ = ["draw", "folds", "held_out", "lacking", "members"]
+__all__ = ["draw", "folds", "held_out", "lacking", "members", "sample"]
 
 Kind = tuple[tuple[int, ...], tuple[int, ...]]
 """What a group has: columns, and how many images in each."""
@@ -80,11 +80,7 @@ def held_out(
     found = []
     for number in range(count):
         held = fold == number
-        missed = [labels == one if labels.ndim == 1 else labels[:, one] for one in lacking(labels[~held], classes)]
-        if labels.ndim > 1:
-            missed += [~labels[:, one] for one in lacking(~labels[~held], classes)]
-        for images in missed:
-            held &= ~np.isin(unit, unit[images])
+        held &= ~np.isin(unit, unit[_missed(labels, classes, ~held)])
         if held.any():
             found.append(held)
     return found
@@ -94,6 +90,22 @@ def lacking(labels: "Labels", classes: int) -> list[int]:
     """Classes without an image."""
     none: list[int] = np.flatnonzero(members(labels, classes) == 0).tolist()
     return none
+
+
+def sample(
+    labels: "Labels", classes: int, groups: Sequence[object] | None = None, size: int = 100_000, seed: int = 0
+) -> "Integers":
+    """Places of about so many images that stand for all: a fold, and all images of classes that it lacks.
+
+    Args:
+        labels: [N] or [N, C]; see above.
+        classes: How many there are.
+        groups: As in `folds`.
+        size: All are taken where there are no more than that.
+        seed: Of the fold.
+    """
+    chosen = folds(labels, groups, -(-len(labels) // size), seed) == 0
+    return np.flatnonzero(chosen | _missed(labels, classes, chosen))
 
 
 def draw(labels: "Labels", classes: int, k: int, seed: int = 0, repeat: int = 0) -> "Integers":
@@ -116,6 +128,14 @@ def draw(labels: "Labels", classes: int, k: int, seed: int = 0, repeat: int = 0)
     else:
         sides = [np.flatnonzero(labels[:, number] == has) for number in range(classes) for has in (True, False)]
     return np.unique(np.concatenate([random.permutation(side)[:k] for side in sides]))
+
+
+def _missed(labels: "Labels", classes: int, rows: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
+    """Images [N] of the classes that these rows lack, and, of several labels, those without one that all of them have."""
+    if labels.ndim == 1:
+        return np.isin(labels, lacking(labels[rows], classes))
+    without, everywhere = lacking(labels[rows], classes), lacking(~labels[rows], classes)
+    return np.asarray(labels[:, without].any(1) | ~labels[:, everywhere].all(1))
 
 
 def _units(groups: Sequence[object] | None, size: int) -> "Integers":

@@ -34,11 +34,13 @@ KEPT = 1 << 30
 MOST_STEPS = 1_000
 """Of a fit; as many as Radford et al. allow."""
 HISTORY = 10
-ROUGH, EXACT = 1e-4, (1e-2, 1e-4, 1e-6, 1e-7)
+ROUGH, EXACT = 1e-3, (1e-2, 1e-4, 1e-6, 1e-7)
 """The largest derivative at the end, in the coordinates of `_Problem`: to compare strengths, and for an optimum in rounds,
 each in coordinates of where the one before it ended."""
 SHARP = 1e3
 """By which coordinates are stretched and, squared, values: what changes by less than 1e-10 is nothing to torch's L-BFGS."""
+SMALL = 1 << 25
+"""Products of a pass below which threads cost more than they bring, many times more where cores are busy."""
 FLAT = 1e-12
 """Of the largest variance, what counts as none."""
 SMALL = 1 << 26
@@ -247,9 +249,11 @@ def threads_for(samples: Samples) -> Iterator[None]:
 
 def fit(samples: Samples, strength: float) -> Linear:
     """The optimum."""
-    problem, found = _Problem(samples), None
-    for tolerance in EXACT:
-        found = problem.minimised(strength, tolerance, found)
+    found = None
+    with _threads(samples):
+        problem = _Problem(samples)
+        for tolerance in EXACT:
+            found = problem.minimised(strength, tolerance, found)
     assert found is not None  # noqa: S101 - for the type checker
     return found
 
@@ -264,7 +268,11 @@ def choose(parts: Sequence[tuple[Samples, Samples]], strengths: Sequence[float])
         parts: Training and held-out images.
         strengths: To choose from.
     """
-    path = sorted(set(strengths), reverse=True)
+    with _threads(*(train for train, _ in parts)):
+        return _chosen(parts, sorted(set(strengths), reverse=True))
+
+
+def _chosen(parts: Sequence[tuple[Samples, Samples]], path: Sequence[float]) -> float:
     problems = [(_Problem(train), held) for train, held in parts]
     found: dict[int, tuple[float, list[Linear]]] = {}
 
@@ -286,6 +294,18 @@ def choose(parts: Sequence[tuple[Samples, Samples]], strengths: Sequence[float])
         step //= 2
         best = min((at for at in (best, best - step, best + step) if 0 <= at < len(path)), key=loss)
     return path[best]
+
+
+@contextlib.contextmanager
+def _threads(*samples: Samples) -> Iterator[None]:
+    """One thread for small products."""
+    before = torch.get_num_threads()
+    if max(len(one) * one.dimension * one.classes for one in samples) < SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _held_out(linear: Linear, held: Samples) -> float:

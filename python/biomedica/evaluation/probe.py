@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from biomedica.evaluation.folds import draw, folds, held_out, lacking, members
+from biomedica.evaluation.folds import draw, folds, held_out, lacking, members, sample
 from biomedica.exceptions import EvaluationError
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ STRENGTHS = tuple(float(10 ** (exponent / 8)) for exponent in range(-48, 49))
 FOLDS = 5
 FEW = 1_000
 """Training images of which each fifth is held out in turn; of more, one is enough."""
+MANY = 100_000
+"""Training images of which the strength is chosen; of more, so many stand for all. The strength is the precision of the
+weights' prior, which is the same for any number of images."""
 
 AnyLabels: TypeAlias = ArrayLike | Sequence[tuple[int, ...]]
 Groups: TypeAlias = Sequence[object]
@@ -243,9 +246,11 @@ def _strength(
     from biomedica.evaluation.logistic import choose
 
     if len(strengths) > 1:
-        held = held_out(labels, samples.classes, groups, FOLDS, seed)[: 1 if len(rows) > FEW else FOLDS]
+        some = sample(labels, samples.classes, groups, MANY, seed)
+        own = None if groups is None else [groups[at] for at in some]
+        held = held_out(labels[some], samples.classes, own, FOLDS, seed)[: 1 if len(some) > FEW else FOLDS]
         if held:
-            return choose([(samples.only(rows[~one]), samples.only(rows[one])) for one in held], strengths)
+            return choose([(samples.only(rows[some[~one]]), samples.only(rows[some[one]])) for one in held], strengths)
     return sorted(strengths)[len(strengths) // 2]
 
 
