@@ -23,7 +23,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Linear", "Samples", "choose", "fit", "threads_for"]
+__all__ = ["Linear", "Samples", "choose", "fit"]
 
 BYTES = 8
 """Of a number."""
@@ -231,22 +231,6 @@ class _Problem:
         return (variance[:, None] * curved + floor[:, None]).rsqrt()
 
 
-@contextlib.contextmanager
-def threads_for(samples: Samples) -> Iterator[None]:
-    """One thread of torch for what is small.
-
-    Its threads spin while they wait for each other, which costs more than it gives, and twenty times as much where other
-    processes want the cores.
-    """
-    before = torch.get_num_threads()
-    if len(samples) * samples.dimension * samples.classes < SMALL:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def fit(samples: Samples, strength: float) -> Linear:
     """The optimum."""
     found = None
@@ -298,7 +282,7 @@ def _chosen(parts: Sequence[tuple[Samples, Samples]], path: Sequence[float]) -> 
 
 @contextlib.contextmanager
 def _threads(*samples: Samples) -> Iterator[None]:
-    """One thread for small products."""
+    """One thread for small products: others would only wait, and where other processes want the cores they do so for long."""
     before = torch.get_num_threads()
     if max(len(one) * one.dimension * one.classes for one in samples) < SMALL:
         torch.set_num_threads(1)

@@ -229,13 +229,11 @@ def _scores(
     strengths: Sequence[float], seed: int, tested: "Samples",
 ) -> "Floats":  # fmt: skip
     """What a classifier that learned some of the images says of others."""
-    from biomedica.evaluation.logistic import fit, threads_for
+    from biomedica.evaluation.logistic import fit
 
     own = None if groups is None else [groups[at] for at in rows]
-    chosen = samples.only(rows)
-    with threads_for(chosen):
-        strength = _strength(samples, labels[rows], rows, own, strengths, seed)
-        return fit(chosen, strength).scores(tested)
+    strength = _strength(samples, labels[rows], rows, own, strengths, seed)
+    return fit(samples.only(rows), strength).scores(tested)
 
 
 def _strength(
