@@ -48,7 +48,7 @@ def judged(
     """Writes it and gives what it says."""
     files, skills = storage(folder), models or SKILLS
     made = {
-        (model, name, method): _predictions(model, name, kind, method, skill + 0.02 * at, seed)
+        (model, name, method): _predictions(model, name, kind, method, skill + 0.02 * at, seed, sha256)
         for model, skill in skills.items()
         for name, _, kind in tasks
         if kind in METRICS
@@ -107,11 +107,11 @@ def _task(name: str, domain: str, kind: str, made: dict[tuple[str, str, str], Pr
     )  # fmt: skip
 
 
-def _predictions(model: str, task: str, kind: str, method: str, skill: float, seed: int) -> Predictions:
+def _predictions(model: str, task: str, kind: str, method: str, skill: float, seed: int, sha256: str) -> Predictions:
     """As often right as the skill says."""
     classes = CLASSES.get(task, ("yes", "no", "unsure")) if kind in {"classify", "multilabel"} else ()
     about = About(
-        model=model, weights="w", task=task, task_sha256="s", kind=kind, method=method, classes=classes
+        model=model, weights="w", task=task, task_sha256=sha256, kind=kind, method=method, classes=classes
     )  # fmt: skip
     truth, rng = np.random.default_rng([seed, len(task)]), np.random.default_rng([seed, len(task), len(model)])
     columns: dict[str, Any] = {"key": [f"image {number}" for number in range(IMAGES)]}

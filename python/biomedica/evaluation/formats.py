@@ -51,8 +51,7 @@ def as_text(table: Table, *, title: bool = True) -> str:
     """A table for a terminal."""
     rows = [[_plain(one) for one in table.columns], *([_plain(_spelled(cell)) for cell in row] for row in table.rows)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(table.columns))]
-    align = [str.rjust if numeric else str.ljust for numeric in table.numeric]
-    lines = ["  ".join(put(*cell) for put, *cell in zip(align, row, widths, strict=True)).rstrip() for row in rows]
+    lines = ["  ".join(map(_put, row, widths, table.numeric)).rstrip() for row in rows]
     return "\n".join([*([_plain(table.title)] if title else []), *lines, *map(_plain, table.notes)])
 
 
@@ -142,6 +141,10 @@ def _csv(evaluation: "Evaluation") -> str:
 def _latex(evaluation: "Evaluation") -> str:
     found = [as_latex(tables.averages(evaluation, method)) for method in tables.ordered_methods(evaluation)]
     return "% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs}\n" + "\n".join(found)
+
+
+def _put(cell: str, width: int, right: bool) -> str:
+    return cell.rjust(width) if right else cell.ljust(width)
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -124,7 +124,9 @@ def level_of(evaluation: "Evaluation") -> float:
 def summary(evaluation: "Evaluation") -> str:
     """How much was evaluated, in a sentence."""
     done = sum(task.state == "evaluated" for task in evaluation.tasks)
-    told = f"{len(evaluation.models)} model{'s' * (len(evaluation.models) != 1)}, {done} of {len(evaluation.tasks)} tasks"
+    told = (
+        f"{len(evaluation.models)} model{'s' * (len(evaluation.models) != 1)}, {done} of {len(evaluation.tasks)} tasks"
+    )
     return f"{told} evaluated; begun {evaluation.receipt.get('begun', 'at an unknown time')}."
 
 
@@ -149,7 +151,7 @@ def averages(evaluation: "Evaluation", method: "Method") -> Table:
         of_domain = [task for task in evaluation.tasks if domain in ("", task.domain)]
         own = {name: found[name, domain] for name in names if (name, domain) in found}
         count = next((one.tasks for one in own.values()), 0)
-        tasks = f"{count} of {len(of_domain)}" if count < len(of_domain) else str(count)
+        tasks = NONE if not count else f"{count} of {len(of_domain)}" if count < len(of_domain) else str(count)
         cells = _row(evaluation, own, method, domain=domain)
         rows.append((domain or ALL, tasks, *(cells.get(name, NONE) for name in names)))
         if not own and domain:
@@ -160,7 +162,10 @@ def averages(evaluation: "Evaluation", method: "Method") -> Table:
         notes.append("There is no average over all tasks, as some lack scores.")
     rows = [*rows[1:], rows[0]]
     return Table(
-        f"{title_of(method)}: averages by domain", ("domain", "tasks", *names), tuple(rows), (*marks(evaluation), *notes)
+        f"{title_of(method)}: averages by domain",
+        ("domain", "tasks", *names),
+        tuple(rows),
+        (*marks(evaluation), *notes),
     )
 
 

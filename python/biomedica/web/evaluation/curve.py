@@ -46,6 +46,8 @@ class Line:
 class Level:
     """What does not depend on K."""
 
+    kind: str
+    """`zero-shot` or `probe`."""
     model: int
     y: float
     label: str
@@ -123,5 +125,5 @@ def _levels(flat: "Sequence[tuple[int, str, Score]]", names: Sequence[str], up: 
         below = label_y
         short = names[at] if len(names[at]) <= LONGEST else f"{names[at][: LONGEST - 1]}…"
         label = LEVELS[method] if len(names) == 1 else f"{short}: {LEVELS[method]}"
-        levels.append(Level(at, y, label, label_y, f"{names[at]}, {LEVELS[method]}: {one.value:.3f}"))
+        levels.append(Level(method, at, y, label, label_y, f"{names[at]}, {LEVELS[method]}: {one.value:.3f}"))
     return levels

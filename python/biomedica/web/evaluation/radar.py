@@ -13,7 +13,8 @@ LEAST, MOST = 3, 16
 RADIUS = 120.0
 ACROSS, DOWN = 240.0, 160.0
 """The centre."""
-RINGS = (0.25, 0.5, 0.75, 1.0)
+RINGS = {0.25: "0.25", 0.5: "0.5", 0.75: "0.75", 1.0: ""}
+"""With their numbers; that of the outermost would lie on the first axis's name."""
 LONGEST = 20
 MIDDLE = 0.3
 """Within this cosine of upright, a label is centred on its axis."""
@@ -78,8 +79,8 @@ def radar(averages: Mapping[str, Mapping[str, float]], models: Sequence[str]) ->
         places = [_place(value, angle) for value, angle in zip(values, angles, strict=True)]
         areas.append(Area(at, _points(places), [marker(at, x, y) for x, y in places]))
     rings = [
-        (_points([_place(ring, angle) for angle in angles]), round(DOWN - RADIUS * ring, 2), f"{ring:g}")
-        for ring in RINGS
+        (_points([_place(ring, angle) for angle in angles]), round(DOWN - RADIUS * ring, 2), told)
+        for ring, told in RINGS.items()
     ]
     text = "; ".join(f"{name}: " + ", ".join(f"{one} {whole[name][one]:.3f}" for one in models) for name in names)
     return Radar(text, axes, areas, rings)
