@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from biomedica.evaluation.formats import Format
     from biomedica.evaluation.ranking import Ranking
 
-__all__ = ["FIELDS", "Leaderboard", "by_task", "left_out", "standings"]
+__all__ = ["FIELDS", "Leaderboard", "by_task", "left_out", "models", "standings"]
 
 FIELDS = (
     "place", "model", "run", "spec", "weights_sha256", "of", "name", "metric", "method", "value", "low", "high",
@@ -65,8 +65,11 @@ class Leaderboard:
             raise ValueError(f"format is {form!r}, not one of {', '.join(makers)}")
         return makers[form]()
 
+    def _tables(self) -> tuple[Table, ...]:
+        return standings(self), by_task(self), left_out(self), models(self)
+
     def _text(self) -> str:
-        found = [as_text(table) for table in (standings(self), by_task(self), left_out(self)) if table.rows]
+        found = [as_text(table) for table in self._tables() if table.rows]
         return "\n\n".join(found) + "\n"
 
     def _markdown(self) -> str:
@@ -125,10 +128,8 @@ def standings(board: Leaderboard) -> Table:
     for place, one in zip(ranking.places, ranking.competitors, strict=True):
         cells = [number(means[one.name, domain]) if (one.name, domain) in means else NONE for domain in ("", *domains)]
         against: Cell = Number(p[one.name], digits=4) if one.name in p else NONE
-        rows.append((place, one.name, cells[0], against, *cells[1:], one.spec, one.run))
-    found = Table(
-        board.title, ("place", "model", ALL, "p against the first", *domains, "opened by", "run"), tuple(rows)
-    )
+        rows.append((place, one.name, cells[0], against, *cells[1:]))
+    found = Table(board.title, ("place", "model", ALL, "p against the first", *domains), tuple(rows))
     best = _best(found, range(4, 4 + len(domains)))
     notes = [
         f"Places are by the mean over the {len(ranking.tasks)} tasks that all have; each task counts the same.",
@@ -154,6 +155,12 @@ def by_task(board: Leaderboard) -> Table:
         for task in board.ranking.tasks
     )  # fmt: skip
     return Table("By task", ("task", "domain", "metric", "images", "chance", *board.models), rows)
+
+
+def models(board: Leaderboard) -> Table:
+    """Receipts of the models."""
+    rows = tuple((one.name, one.run, one.spec, one.weights or NONE) for one in board.ranking.competitors)
+    return Table("Models", ("model", "run", "opened by", "sha-256 of weights"), rows)
 
 
 def left_out(board: Leaderboard) -> Table:

@@ -4,6 +4,7 @@ The best number of a row is marked, and so are those that are worse by Holm's co
 number without either mark cannot be told apart from the best.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -293,12 +294,13 @@ def _row(
 ) -> dict[str, Number]:
     """Numbers by model, with the marks of the best and of those that are worse."""
     cells = {name: number(one) for name, one in own.items()}
-    if len(cells) < 2:  # noqa: PLR2004 - one alone is not the best of any
+    known = {name: one.value for name, one in cells.items() if math.isfinite(one.value)}
+    if len(known) < 2:  # noqa: PLR2004 - one alone is not the best of any
         return cells
     metric = getattr(next(iter(own.values())), "metric", "")
     lower = metric.endswith(("_rank", "calibration_error"))
-    best = (min if lower else max)(one.value for one in cells.values())
-    leader = next(name for name, one in cells.items() if one.value == best)
+    leader = (min if lower else max)(known, key=known.__getitem__)
+    best = known[leader]
     threshold = 1 - level_of(evaluation)
     worse = {
         ({one.first, one.second} - {leader}).pop()

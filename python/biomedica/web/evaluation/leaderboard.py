@@ -1,6 +1,6 @@
 """The page of a leaderboard, one static file."""
 
-from biomedica.evaluation.board import Leaderboard, by_task, left_out, standings
+from biomedica.evaluation.board import Leaderboard, by_task, left_out, models, standings
 from biomedica.evaluation.record import Average, Score
 from biomedica.evaluation.tables import ALL, Table
 from biomedica.web.evaluation.forest import Row, forest
@@ -38,7 +38,7 @@ def leaderboard_page(board: Leaderboard) -> str:
     values = {domain: {name: one.value for name, one in own.items()} for domain, own in by_domain.items()}
     return rendered(
         "leaderboard.html",
-        board=board,
+        title=board.title,
         models=names,
         standings=standings(board),
         overview=forest("Averages", rows, names),
@@ -46,7 +46,7 @@ def leaderboard_page(board: Leaderboard) -> str:
         by_task=by_task(board),
         plots=[plot for plot in plots if plot is not None],
         left_out=left_out(board),
-        receipts=[_runs(board), _models(board), _tasks(board)],
+        receipts=[_runs(board), models(board), _tasks(board)],
         run=f"{board.draws.draws:,} draws, level {board.draws.level:g}, seed {board.draws.seed}",
     )
 
@@ -57,11 +57,6 @@ def _scores(board: Leaderboard, task: str) -> dict[str, Score]:
 
 def _runs(board: Leaderboard) -> Table:
     return Table("Runs", ("run", "where it lies"), tuple(board.runs.items()))
-
-
-def _models(board: Leaderboard) -> Table:
-    rows = tuple((one.name, one.run, one.spec, one.weights) for one in board.ranking.competitors)
-    return Table("Models", ("model", "run", "opened by", "sha-256 of weights"), rows)
 
 
 def _tasks(board: Leaderboard) -> Table:
