@@ -61,7 +61,7 @@ test-gpu: $(VENV)/.core-dev $(VENV)/.extra-dev ## run the tests that need a CUDA
 bench: $(VENV)/.core-release $(VENV)/.extra-bench $(VENV)/.extra-demo ## measure against peers on this machine; BENCH='--help' lists options
 	cargo bench --locked -p biomedica
 	cargo build --locked --release -p biomedica --example floors
-	PYTHONPATH=benches $(BIN)/python -m harness $(BENCH)
+	$(BIN)/python benches/bench.py $(BENCH)
 
 .PHONY: lint
 lint: $(VENV)/.core-dev $(VENV)/.extra-dev ## check format, lints, types, stubs, documentation, the guide and the fuzz targets

@@ -58,6 +58,6 @@ def all_keys(count: int = 5 * PER_SHARD) -> list[str]:
 def sequential(shards: Sequence[Path], **options: object) -> bm.Stream:
     """A stream that takes local shards for remote ones without an index."""
     defaults: dict[str, Any] = {"seed": 0, "shuffle": True, "rank": 0, "world_size": 1, "epoch": 0, "lanes": 4}
-    defaults |= {"remainder": "keep", "block": 4, "window": 8, "subsets": None, "selection": None, "threads": None}
-    defaults |= {"read_ahead": 1 << 20, "keep": 1 << 20, "max_bad_fraction": 0.05, "remote": True}
+    defaults |= {"remainder": "keep", "block": 4, "window": 8, "subsets": None, "selection": None, "exclude": None}
+    defaults |= {"threads": None, "read_ahead": 1 << 20, "keep": 1 << 20, "max_bad_fraction": 0.05, "remote": True}
     return _core.stream([([str(shard) for shard in shards], 1.0)], **{**defaults, **options})

@@ -17,7 +17,7 @@ from biomedica.cli.parser import VERBS
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 500
-LONGEST_STUB = 650
+LONGEST_STUB = 700
 """The stub of an extension is one file: its docstrings are those of the functions that Python hands on unchanged."""
 MEDIAN = 200
 LOADED_WHERE_USED = (

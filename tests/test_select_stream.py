@@ -93,6 +93,8 @@ def test_a_selection_of_shards_without_an_index_is_refused(server: FileServer) -
     server.fault = without_index
     with pytest.raises(bm.SourceNotFoundError, match="a selection needs an index"):
         bm.stream(server.url + "/000.tar", selection=some(7))
+    with pytest.raises(bm.SourceNotFoundError, match="an exclusion needs an index"):
+        bm.stream(server.url + "/000.tar", exclude=some(7))
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,24 @@ def test_ids_that_are_nowhere_are_counted(dataset: bm.Dataset, tmp_path: Path) -
     stream = bm.stream(dataset.path, selection=[*ids, "PMC999_0001", ids[0]])
     assert (len(stream), stream.stats["missing_samples"]) == (15, 1)
     assert bm.stream(dataset.path).stats["missing_samples"] == 0
+
+
+def test_what_is_excluded_is_not_streamed_though_it_is_selected(
+    dataset: bm.Dataset, root: Path, tmp_path: Path
+) -> None:
+    ids = sorted(sample.key for sample in bm.stream(dataset.path))
+    pq.write_table(pa.table({"image_id": ids[:7], "evidence": [["exact"]] * 7}), tmp_path / "blocked.parquet")
+    for exclude in (tmp_path / "blocked.parquet", [*ids[:7], "PMC999_0001"], iter(ids[:7])):
+        stream = bm.stream(dataset.path, exclude=exclude, shuffle=False)
+        assert (sorted(keys(stream)), stream.stats["missing_samples"]) == (ids[7:], 0)
+    stream = bm.stream(dataset.path, selection=[*ids[:10], "PMC999_0001"], exclude=ids[:7])
+    assert (sorted(keys(stream)), stream.stats["missing_samples"]) == (ids[7:10], 1)
+    assert sorted(keys(bm.stream(root / "*.tar", exclude=some(2)))) == sorted(set(some(1)) - set(some(2)))
+    assert sorted(keys(bm.stream(dataset.path, exclude=[]))) == ids
+    with pytest.raises(bm.SourceError, match="no sample is left of these shards"):
+        bm.stream(dataset.path, exclude=ids)
+    with pytest.raises(bm.SourceNotFoundError, match="no such file"):
+        bm.stream(dataset.path, exclude=tmp_path / "none.parquet")
 
 
 def test_a_selection_of_another_dataset_is_an_error(dataset: bm.Dataset, root: Path, tmp_path: Path) -> None:

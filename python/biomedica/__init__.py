@@ -34,6 +34,7 @@ from biomedica.exceptions import (
 if TYPE_CHECKING:
     from biomedica import demo, train
     from biomedica._attribution import attribution
+    from biomedica._bench import Benchmark, bench
     from biomedica._compact import Compacted, compact
     from biomedica._core import REASONS, STAGES, STATUSES, build_profile, parse_article
     from biomedica._duplicates import Duplicates, duplicates
@@ -73,6 +74,7 @@ __all__ = [
     "AnswerError",
     "ArchiveError",
     "Audit",
+    "Benchmark",
     "BiomedicaError",
     "Chunk",
     "Clustering",
@@ -116,6 +118,7 @@ __all__ = [
     "annotate",
     "attribution",
     "audit",
+    "bench",
     "build_profile",
     "cluster",
     "compact",
@@ -153,6 +156,7 @@ __all__ = [
 _HOME = {
     "Annotated": "web.annotate",
     "Audit": "concepts.audit",
+    "Benchmark": "_bench",
     "Chunk": "_read",
     "Clustering": "concepts.cluster",
     "Compacted": "_compact",
@@ -189,6 +193,7 @@ _HOME = {
     "annotate": "web.annotate",
     "attribution": "_attribution",
     "audit": "concepts.audit",
+    "bench": "_bench",
     "build_profile": "_core",
     "cluster": "concepts.cluster",
     "compact": "_compact",

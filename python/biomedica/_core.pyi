@@ -38,6 +38,7 @@ __all__ = [
     "find_hashes",
     "group_hashes",
     "hash_images",
+    "hash_panels",
     "hash_variants",
     "index",
     "parse_article",
@@ -220,6 +221,15 @@ def hash_images(
     0 is for an image that is too even or cannot be decoded; gives index and message of the latter.
     """
 
+def hash_panels(
+    encoded: Sequence[Buffer], *, threads: int | None = None
+) -> tuple[pa.RecordBatch, list[tuple[int, str]]]:
+    """Hash the panels of images, which even gutters part (recursive X-Y cut; Nagy and Seth 1984), with the GIL released.
+
+    Gives `image_panel_phash`, lists of uint64: first the hash of the image without margins (0 where there are none), then at
+    most 31 of pieces, the largest first; empty for an image that is even or cannot be decoded. And index and message of the latter.
+    """
+
 def hash_variants(value: int) -> list[int]:
     """The hashes of an image as it is, mirrored left to right, top to bottom, both; then the same of it transposed."""
 
@@ -362,6 +372,7 @@ def stream(
     window: int,
     subsets: list[str] | None,
     selection: pa.ChunkedArray | None,
+    exclude: pa.ChunkedArray | None,
     threads: int | None,
     read_ahead: int,
     keep: int,

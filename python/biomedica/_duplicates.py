@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from biomedica import _core
-from biomedica._images import PLACES, image_batches
+from biomedica._hashes import HASHES, hash_pairs
 from biomedica._sidecar import Part, Sidecar
 from biomedica._sources import StorageOptions, StrPath
 from biomedica.dataset import Dataset
@@ -21,13 +21,11 @@ from biomedica.exceptions import DatasetError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["GROUPS", "HASHES", "Duplicates", "check_threshold", "duplicates", "hash_pairs"]
+__all__ = ["GROUPS", "Duplicates", "check_threshold", "duplicates"]
 
-HASHES, GROUPS = "hashes", "duplicates"
+GROUPS = "duplicates"
 THRESHOLD = 4
 """Bits of 63. Of copies that were made on purpose 99% differ in no more; see the guide for the price."""
-BATCH = 256
-"""Images that are hashed together."""
 RECORD = f"{GROUPS}/{GROUPS}.json"
 
 
@@ -146,34 +144,6 @@ def check_threshold(threshold: int) -> None:
     """
     if not 0 <= threshold <= _core.MAX_THRESHOLD:
         raise ValueError(f"threshold is {threshold}, but must be within 0 to {_core.MAX_THRESHOLD} bits")
-
-
-def hash_pairs(dataset: Dataset, threads: int | None) -> Iterator[int]:
-    """Hash the images of all parts where that is still to be done; yields how many pairs are hashed.
-
-    Who does so holds the folder `GROUPS`.
-    """
-    sidecar = Sidecar(dataset, HASHES, {"image_phash": pa.uint64()})
-    missing = sidecar.missing()
-    waiting = sum(
-        len(figures) - figures["shard"].null_count for figures in (sidecar.figures(part, ["shard"]) for part in missing)
-    )
-    # Figures that an update withdrew are hashed too: a part has a row for each.
-    done = max(len(dataset) - waiting, 0)
-    yield done
-    for part in missing:
-        figures = sidecar.figures(part, [*PLACES, "shard"])
-        hashes = np.zeros(len(figures), np.uint64)
-        for shard in pc.unique(figures["shard"].drop_null()).to_pylist():
-            rows = np.flatnonzero(pc.equal(figures["shard"], shard).fill_null(fill_value=False).to_numpy())
-            for encoded in image_batches(dataset.storage, shard, figures.take(rows), BATCH):
-                some = np.zeros(len(encoded), np.uint64)
-                _core.hash_images(encoded, some, threads=threads)
-                hashes[rows[: len(some)]] = some
-                rows = rows[len(some) :]
-                done += len(some)
-                yield min(done, len(dataset))
-        sidecar.write(part, {"image_phash": pa.array(hashes, mask=hashes == 0)})
 
 
 class _Table:

@@ -36,6 +36,7 @@ def stream(
     window: int = 64,
     subset: str | Sequence[str] | None = None,
     selection: "Ids | None" = None,
+    exclude: "Ids | None" = None,
     threads: int | None = None,
     read_ahead: int = 64 << 20,
     keep: int = 1 << 30,
@@ -79,6 +80,8 @@ def stream(
             or as an Arrow array. An id is an `image_id`, of other shards the key without its directories. Where few
             samples of a shard are selected, only their bytes are read. `stats["missing_samples"]` counts the ids that
             were found nowhere, those in other subsets among them.
+        exclude: Not these samples: the `blocked.parquet` of `biomedica.leaks`, or what `selection` takes else. Of both,
+            what is excluded is not taken.
         threads: Threads that read; by default up to 4 for local shards, 32 for remote ones.
         read_ahead: Bytes of samples that may wait to be taken.
         keep: Bytes of remote shards that may be kept because they are needed soon.
@@ -96,10 +99,10 @@ def stream(
 
     Raises:
         SourceNotFoundError: A shard, dataset or selection is not there, or a remote shard has no index, which a
-            selection, several ranks and a mixture need.
+            selection, an exclusion, several ranks and a mixture need.
         SourceError: No sample can be read, a table or index is damaged, or too many samples are bad; or the
-            selection has none of these samples, as when it was made of another dataset.
-        DatasetError: The selection's file is damaged.
+            selection has none of these samples, as when it was made of another dataset, or all are excluded.
+        DatasetError: The file of ids is damaged.
         ValueError: An argument makes no sense.
 
     Example:
@@ -126,7 +129,8 @@ def stream(
         block=block,
         window=window,
         subsets=[subset] if isinstance(subset, str) else None if subset is None else list(subset),
-        selection=None if selection is None else _selected(selection, storage_options),
+        selection=None if selection is None else _listed(selection, storage_options),
+        exclude=None if exclude is None else _listed(exclude, storage_options),
         threads=threads,
         read_ahead=read_ahead,
         keep=keep,
@@ -138,11 +142,11 @@ def stream(
     )
 
 
-def _selected(selection: "Ids", storage_options: StorageOptions | None) -> "pa.ChunkedArray":
-    """The ids in Arrow, which costs an import only where there is a selection."""
+def _listed(ids: "Ids", storage_options: StorageOptions | None) -> "pa.ChunkedArray":
+    """The ids in Arrow, which costs an import only where there are some."""
     from biomedica.selections.ids import read_ids
 
-    return read_ids(selection, storage_options=storage_options)
+    return read_ids(ids, storage_options=storage_options)
 
 
 def _shards(location: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A small model, and tasks of drawn images that it can be judged by in a second."""
+"""A small model, tasks of drawn images that it can be judged by in a second, and a dataset that leaks are looked for in."""
 
 import io
 import json
@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+
+import biomedica as bm
 
 NANO = {
     "embed_dim": 16,
@@ -69,3 +72,20 @@ def colours() -> dict[str, list[Any]]:
         "label": [COLOURS[label] for label in labels],
         "patient": [f"p{number // 3}" for number in range(60)],
     }
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> bm.Dataset:
+    """The demo corpus, extracted and hashed; the corpus lies beside it."""
+    directory = tmp_path_factory.mktemp("leaks")
+    bm.demo.make(directory / "demo", articles=48, threads=2)
+    made = bm.extract(directory / "demo/packages", directory / "dataset", part_size=20, threads=2)
+    bm.duplicates(made, threads=2)
+    return made
+
+
+@pytest.fixture(scope="session")
+def hashed(dataset: bm.Dataset) -> list[str]:
+    """Pairs that look like something, so that they have a hash."""
+    rows = dataset.sidecar("hashes").to_table(filter=pc.field("image_phash").is_valid())
+    return sorted(rows["image_id"].to_pylist())

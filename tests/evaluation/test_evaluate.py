@@ -193,14 +193,36 @@ def test_models_are_compared_and_tasks_averaged(tmp_path: Path, nano: str, make_
     tasks = [make_task(name, colours, text=TEXT, data='label = "label"\ngroup = "patient"') for name in ("one", "two")]
     found = bm.evaluate([f"a={nano}", f"b={nano}"], tmp_path / "out", tasks=tasks)
     assert [(c.task, c.domain, c.difference, c.p_holm) for c in found.comparisons] == [
-        ("one", None, 0, 1), ("two", None, 0, 1), (None, "", 0, 1), (None, "colours", 0, 1),
+        ("one", None, 0, 1), ("two", None, 0, 1), (None, "colours", 0, 1),
     ]  # fmt: skip
     assert [(one.model, one.domain, one.tasks) for one in found.averages] == [
-        ("a", "", 2), ("a", "colours", 2), ("b", "", 2), ("b", "colours", 2),
+        ("a", "colours", 2), ("b", "colours", 2),
     ]  # fmt: skip
     primary = found.primary("a", "one")
     assert primary is not None
     assert found.averages[0].value == pytest.approx(primary.value)
+
+
+def test_a_metric_that_is_not_defined_is_in_no_average(
+    tmp_path: Path, nano: str, make_task: MakeTask, colours: Rows
+) -> None:
+    without = {name: [one for one, label in zip(column, colours["label"], strict=True) if label != "blue"]
+               for name, column in colours.items()}  # fmt: skip
+    tasks = [
+        make_task("all", colours, data='label = "label"'),
+        make_task("some", without, text='metric = "auroc"', data='label = "label"'),
+    ]
+    found = bm.evaluate([f"a={nano}", f"b={nano}"], tmp_path / "out", tasks=tasks)
+    assert found.primary("a", "some") is None
+    assert {one.task for one in found.comparisons} == {"all"}
+    assert found.averages == ()
+
+
+def test_averages_over_domains_are_of_all_tasks(tmp_path: Path, nano: str, make_task: MakeTask, colours: Rows) -> None:
+    tasks = [make_task(name, colours, data='label = "label"') for name in ("one", "two", "three")]
+    tasks[2].write_text(tasks[2].read_text("utf-8").replace('domain = "colours"', 'domain = "shades"'), "utf-8")
+    found = bm.evaluate({"a": nano}, tmp_path / "out", tasks=tasks)
+    assert [(one.domain, one.tasks) for one in found.averages] == [("", 3), ("colours", 2), ("shades", 1)]
 
 
 def test_what_is_missing_damaged_or_partial_is_told_and_not_averaged(
@@ -225,7 +247,7 @@ def test_what_is_missing_damaged_or_partial_is_told_and_not_averaged(
     told = bm.evaluate(nano, tmp_path / "out", tasks=every, partial=True)
     assert told.task("partial").state == "evaluated"
     assert (told.task("partial").items, told.task("partial").unreadable) == (59, 1)
-    assert [(one.domain, one.tasks) for one in told.averages] == [("", 2), ("colours", 2)]
+    assert [(one.domain, one.tasks) for one in told.averages] == [("colours", 2)]
     with pytest.raises(EvaluationError, match="no task can be evaluated:\ngone"):
         bm.evaluate(nano, tmp_path / "none", tasks=gone)
 

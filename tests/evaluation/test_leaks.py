@@ -2,8 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser
@@ -20,73 +17,15 @@ import biomedica as bm
 from biomedica import _core
 from biomedica._storage import storage
 from biomedica.cli import main
-from biomedica.demo import draw
 from biomedica.evaluation import evidence
 from biomedica.evaluation.against import Folder
 from biomedica.evaluation.targets import Lookup, references
 from browser import opened
 from bucket import Bucket
+from evaluation.planted import Item, Task, copies, encoded, table, unseen
 from made import packages
 
 HOSTILE = "<script>alert(1)<script>.png"
-
-
-@dataclass(frozen=True)
-class Item:
-    key: str
-    image: bytes
-    group: str | None = None
-
-
-@dataclass(frozen=True)
-class Task:
-    name: str
-    items: tuple[Item, ...]
-
-    def __iter__(self) -> Iterator[Item]:
-        return iter(self.items)
-
-
-def encoded(image: Image.Image, form: str = "JPEG", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, form, **options)
-    return buffer.getvalue()
-
-
-def copies(image: Image.Image) -> dict[str, bytes]:
-    """Those that test sets have: re-encoded, resized, mirrored, turned."""
-    small = (image.width * 2 // 3, image.height * 2 // 3)
-    return {
-        "encoded": encoded(image, quality=50),
-        "resized": encoded(image.resize(small, Image.Resampling.BICUBIC), "PNG"),
-        "flipped": encoded(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), quality=75),
-        "turned": encoded(image.transpose(Image.Transpose.ROTATE_90), quality=75),
-    }
-
-
-def unseen(seed: int = 1000) -> bytes:
-    return encoded(draw.CONCEPTS["histology"](np.random.default_rng(seed)).image.convert("RGB"))
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> bm.Dataset:
-    directory = tmp_path_factory.mktemp("leaks")
-    bm.demo.make(directory / "demo", articles=48, threads=2)
-    made = bm.extract(directory / "demo/packages", directory / "dataset", part_size=20, threads=2)
-    bm.duplicates(made, threads=2)
-    return made
-
-
-@pytest.fixture(scope="module")
-def hashed(dataset: bm.Dataset) -> list[str]:
-    """Pairs that look like something, so that they have a hash."""
-    rows = dataset.sidecar("hashes").to_table(filter=pc.field("image_phash").is_valid())
-    return sorted(rows["image_id"].to_pylist())
-
-
-def table(output: Path, name: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(output / f"{name}.parquet").to_pylist()
-    return rows
 
 
 def test_planted_leaks_are_found(dataset: bm.Dataset, hashed: list[str], tmp_path: Path) -> None:
@@ -98,7 +37,7 @@ def test_planted_leaks_are_found(dataset: bm.Dataset, hashed: list[str], tmp_pat
         for kind, copy in {"exact": data, **copies(image)}.items():
             truth[f"{kind}-{number}"] = image_id
             items.append(Item(f"{kind}-{number}", copy))
-    found = bm.leaks(dataset, Task("planted", tuple(items)), tmp_path / "out", shown=0)
+    found = bm.leaks(dataset, tmp_path / "out", against=Task("planted", tuple(items)), shown=0)
     assert (found.items, found.images, found.total_images) == (len(items), len(dataset), len(dataset))
     assert not (tmp_path / "out/leaks.html").exists()
 
@@ -125,10 +64,10 @@ def test_other_images_are_no_leaks_and_the_lists_are_empty(dataset: bm.Dataset, 
     items = tuple(
         Item(str(at), encoded(Image.fromarray(one).resize((200, 200)), "PNG")) for at, one in enumerate(noise)
     )
-    found = bm.leaks(dataset, Task("noise", (*items, Item("broken", b"no image"))), tmp_path / "out")
+    found = bm.leaks(dataset, tmp_path / "out", against=Task("noise", (*items, Item("broken", b"no image"))))
     assert (found.blocked, found.leaked, found.unreadable) == (0, 0, 1)
     record = json.loads((tmp_path / "out/leaks.json").read_bytes())
-    assert record["chance"]["articles"] == {"share": 0.0005, "pairs": round(0.0005 * len(dataset) * 21)}
+    assert record["chance"]["near"]["articles"] == {"share": 0.0005, "pairs": round(0.0005 * len(dataset) * 21)}
     assert table(tmp_path / "out", "pairs") == []
     assert "No pairs" in (tmp_path / "out/leaks.html").read_text("utf-8")
     chosen = bm.select(dataset, tmp_path / "all.parquet", exclude=tmp_path / "out/blocked.parquet")
@@ -139,7 +78,7 @@ def test_what_is_blocked_is_neither_selected_nor_streamed(
     dataset: bm.Dataset, hashed: list[str], tmp_path: Path
 ) -> None:
     task = Task("task", (Item("a", dataset.image(hashed[0])), Item("b", unseen())))
-    bm.leaks(dataset, task, tmp_path / "out", evidence="exact", shown=0)
+    bm.leaks(dataset, tmp_path / "out", against=task, evidence="exact", shown=0)
     assert table(tmp_path / "out", "blocked")[0] == {"image_id": hashed[0], "evidence": ["exact"]}
     chosen = bm.select(dataset, tmp_path / "clean.parquet", exclude=tmp_path / "out/blocked.parquet")
     keys = {sample.key for sample in bm.stream(dataset.location, selection=chosen)}
@@ -169,7 +108,7 @@ def test_a_test_image_that_names_an_article_blocks_the_article(dataset: bm.Datas
             Item("PMC1", unseen(1002)),
         ),
     )
-    found = bm.leaks(dataset, task, tmp_path / "out", evidence=["provenance"], shown=0)
+    found = bm.leaks(dataset, tmp_path / "out", against=task, evidence=["provenance"], shown=0)
     assert found.leaked == 2
     assert {row["image_id"] for row in table(tmp_path / "out", "blocked")} == of[article["article_accession_id"]] | of[
         other
@@ -215,7 +154,7 @@ def test_features_find_what_hashes_do_not(dataset: bm.Dataset, hashed: list[str]
     image = Image.open(io.BytesIO(dataset.image(hashed[4]))).convert("RGB")
     crop = encoded(image.crop((8, 8, image.width - 8, image.height - 8)), quality=95)
     task = Task("crops", (Item("crop", crop), Item("broken", b"")))
-    found = bm.leaks(dataset, task, tmp_path / "out", features="color-texture", similarity=0.98, shown=0)
+    found = bm.leaks(dataset, tmp_path / "out", against=task, features="color-texture", similarity=0.98, shown=0)
     rows = [row for row in table(tmp_path / "out", "pairs") if row["evidence"] == "features"]
     assert hashed[4] in {row["image_id"] for row in rows}
     assert all(0.98 <= row["similarity"] <= 1.0001 for row in rows)
@@ -223,13 +162,42 @@ def test_features_find_what_hashes_do_not(dataset: bm.Dataset, hashed: list[str]
     record = json.loads((tmp_path / "out/leaks.json").read_bytes())
     assert (record["features"]["model"], record["similarity"]) == ("color-texture", 0.98)
     with pytest.raises(bm.DatasetError, match="no features dino"):
-        bm.leaks(dataset, task, tmp_path / "out", features="dino")
+        bm.leaks(dataset, tmp_path / "out", against=task, features="dino")
     model = dataset.path / "features/color-texture/model.json"
     before = model.read_bytes()
     model.write_bytes(before.replace(b'"version": 1', b'"version": 0'))
     with pytest.raises(bm.ModelError, match="version 0, not 1"):
-        bm.leaks(dataset, task, tmp_path / "out", features="color-texture")
+        bm.leaks(dataset, tmp_path / "out", against=task, features="color-texture")
     model.write_bytes(before)
+
+
+def test_the_least_cosine_is_measured_on_copies_of_the_datasets_images(
+    dataset: bm.Dataset, hashed: list[str], tmp_path: Path
+) -> None:
+    bm.embed(dataset, model="color-texture", threads=2)
+    items = []
+    for image_id in hashed:
+        made = copies(Image.open(io.BytesIO(dataset.image(image_id))).convert("RGB"))
+        items += [Item(f"{image_id}-{kind}", made[kind]) for kind in ("encoded", "resized")]
+    task = Task("copies", tuple(items))
+    found = bm.leaks(dataset, tmp_path / "out", against=task, evidence="features", features="color-texture", shown=2)
+    assert found.calibration is not None
+    assert found.evidence["features"].items >= 0.97 * len(items)
+    assert 0.99 < found.calibration.similarity < 1
+    assert 0 < found.calibration.share < 0.05
+    record = json.loads((tmp_path / "out/leaks.json").read_bytes())
+    assert record["similarity"] == record["calibration"]["similarity"] == found.calibration.similarity
+    assert "Of copies of" in (tmp_path / "out/leaks.html").read_text("utf-8")
+    again = bm.leaks(dataset, tmp_path / "out", against=task, evidence="features", features="color-texture", shown=0)
+    assert again.calibration == found.calibration
+
+
+def test_too_few_images_tell_no_cosine(tmp_path: Path) -> None:
+    made = bm.extract(packages(tmp_path / "in", 2), tmp_path / "set")
+    bm.embed(made, model="color-texture", threads=2)
+    with pytest.raises(ValueError, match="name the similarity"):
+        bm.leaks(made, tmp_path / "out", against=made, features="color-texture")
+    assert bm.leaks(made, tmp_path / "out", against=made, features="color-texture", similarity=0.9).calibration is None
 
 
 def test_the_page_shows_pairs_of_each_evidence_and_runs_nothing(
@@ -241,7 +209,7 @@ def test_the_page_shows_pairs_of_each_evidence_and_runs_nothing(
         (folder / f"{number}.jpg").write_bytes(dataset.image(image_id))
     image = Image.open(io.BytesIO(dataset.image(hashed[7]))).convert("RGB")
     (folder / HOSTILE).write_bytes(encoded(image.transpose(Image.Transpose.ROTATE_180), "PNG"))
-    bm.leaks(dataset, folder, tmp_path / "out", shown=4)
+    bm.leaks(dataset, tmp_path / "out", against=folder, shown=4)
     text = (tmp_path / "out/leaks.html").read_text("utf-8")
     assert "default-src 'none'" in unescape(text)
     assert "<script" not in text
@@ -263,7 +231,7 @@ def test_many_copies_of_an_image_are_counted_though_few_are_listed(tmp_path: Pat
     made = bm.extract(packages(tmp_path / "in", 3), tmp_path / "set")
     image_id = made.figures().to_table(columns=["image_id"])["image_id"][0].as_py()
     task = Task("same", tuple(Item(str(number), made.image(image_id)) for number in range(40)))
-    found = bm.leaks(made, task, tmp_path / "out")
+    found = bm.leaks(made, tmp_path / "out", against=task)
     assert found.evidence["exact"] == evidence.Count(pairs=40, images=1, items=40)
     assert found.leaked == 40
     assert len(table(tmp_path / "out", "pairs")) == evidence.MOST
@@ -286,7 +254,11 @@ def test_datasets_are_compared_and_may_lie_in_a_store(tmp_path: Path) -> None:
         (source / "PMC1.tar.gz").unlink()
         bm.extract(source, tmp_path / "held")
         found = bm.leaks(
-            "s3://lab/set", ["s3://lab/set", tmp_path / "held"], "s3://lab/leaks", shown=3, storage_options=options
+            "s3://lab/set",
+            "s3://lab/leaks",
+            against=["s3://lab/set", tmp_path / "held"],
+            shown=3,
+            storage_options=options,
         )
         held = len(bm.open(tmp_path / "held"))
         assert found.tasks == {"s3://lab/set": found.total_images, str(tmp_path / "held"): held}
@@ -306,10 +278,10 @@ def test_datasets_are_compared_and_may_lie_in_a_store(tmp_path: Path) -> None:
 
 def test_a_run_that_fails_leaves_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = bm.extract(packages(tmp_path / "in", 2), tmp_path / "set")
-    assert bm.leaks(made, made, tmp_path / "out").leaked == len(made)
+    assert bm.leaks(made, tmp_path / "out", against=made).leaked == len(made)
     monkeypatch.setattr("biomedica.web.leaks.page.leaks_page", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        bm.leaks(made, tmp_path / "set", tmp_path / "out")
+        bm.leaks(made, tmp_path / "out", against=tmp_path / "set")
     assert not (tmp_path / "out/leaks.json").exists()
 
 
@@ -321,10 +293,10 @@ def test_options_are_checked(dataset: bm.Dataset, tmp_path: Path) -> None:
     ]  # fmt: skip
     for wrong in wrongs:
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            bm.leaks(dataset, task, tmp_path / "out", **wrong)
-    for against in ([], [task, task]):
-        with pytest.raises(ValueError, match="against has"):
-            bm.leaks(dataset, against, tmp_path / "out")
+            bm.leaks(dataset, tmp_path / "out", against=task, **wrong)
+    for against, told in (([], "nothing is named"), (None, "nothing is named"), ([task, task], "two test sets")):
+        with pytest.raises(ValueError, match=told):
+            bm.leaks(dataset, tmp_path / "out", against=against)
 
 
 def test_near_hashes_are_found_by_the_core() -> None:
@@ -358,4 +330,4 @@ def test_the_command_says_what_it_found(
     values = json.loads(capsys.readouterr().out)
     assert (values["event"], values["leaked"], values["evidence"]["exact"]["items"]) == ("leaks", 1, 1)
     assert main([*command, "--evidence", "exakt"]) == 2
-    assert "there are exact, near, features, provenance" in capsys.readouterr().err
+    assert "there are exact, near, panel, features, provenance" in capsys.readouterr().err

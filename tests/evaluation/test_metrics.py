@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn.metrics as reference
+import torch
 
 from biomedica.evaluation import metrics, ordered
 from biomedica.evaluation.resample import Weighted
@@ -81,6 +82,17 @@ def test_recall_is_that_of_the_whole_matrix_with_several_captions(block: int) ->
         assert metrics.recall(found.image_to_text, [k])[k] == pytest.approx(to_text, abs=1e-6)
         assert metrics.recall(found.text_to_image, [k])[k] == pytest.approx(to_image, abs=1e-6)
     assert 0 < metrics.recall(found.text_to_image, [1])[1] < 1
+
+
+def test_ranks_are_the_same_wherever_blocks_are_multiplied() -> None:
+    rng = np.random.default_rng(3)
+    images, texts = (rng.normal(size=(count, 16)).astype(np.float32) for count in (70, 130))
+    images, texts = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (images, texts))
+    owner = np.concatenate([np.arange(70), rng.integers(0, 70, 60)])
+    ours = metrics.ranks(images, texts, owner, block=32)
+    of_torch = metrics.ranks(images, texts, owner, block=32, put=lambda rows: torch.from_numpy(np.array(rows)))
+    assert (ours.image_to_text == of_torch.image_to_text).all()
+    assert (ours.text_to_image == of_torch.text_to_image).all()
 
 
 def test_features_that_are_all_the_same_have_recall_zero() -> None:

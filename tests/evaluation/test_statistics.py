@@ -209,6 +209,32 @@ def test_too_many_units_are_not_left_out_one_by_one(monkeypatch: pytest.MonkeyPa
     assert statistics.interval(ordered.auroc(labels, scores), draws=200).method == "percentile"
 
 
+def test_an_area_that_needs_every_unit_has_an_interval_without_correction() -> None:
+    for groups in (None, ["a", "a", "b", "b"]):
+        labels, scores = (
+            ([[1], [0]], [[0.9], [0.1]]) if groups is None else ([[1], [1], [0], [0]], [[4], [3], [1], [2]])
+        )
+        found = statistics.interval(ordered.auroc(labels, scores), groups=groups, draws=100)
+        assert (found.value, found.low, found.high, found.method) == (1, 1, 1, "percentile")
+
+
+def test_what_a_draw_holds_bounds_how_many_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resample, "CELLS", 1000)
+    ranks, owner = np.arange(200), np.repeat(np.arange(20), 10)
+    seen = []
+
+    def watched(counts: np.ndarray) -> np.ndarray:
+        seen.append(len(counts))
+        return many.metric(counts)
+
+    many = ordered.median_rank(ranks, owner, 20)
+    resample.estimate(resample.Weighted(20, watched, many.cells), draws=50)
+    assert max(seen) == 1000 // 200
+    both = resample.combined([many, ordered.auroc(np.eye(20)[:, :1], np.ones((20, 1)))], lambda found: found[0])
+    assert isinstance(both, resample.Weighted)
+    assert both.cells == 200
+
+
 def test_numbers_of_several_parts_are_joined() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 90)
@@ -235,3 +261,14 @@ def test_wrong_input_is_told() -> None:
         statistics.interval([1, np.nan])
     with pytest.raises(ValueError, match="same ones"):
         statistics.compare(resample.Sums.of_values([1, 0]), resample.Sums.of_values([1, 0, 1]))
+    with pytest.raises(ValueError, match="not a class number"):
+        resample.Sums.of_classes([0.7, 1.2], [0, 1], 2, metrics.accuracy)
+    for ranks, owner in (([0, 1, 3], [0, 1]), ([0, 1, 3], [0, 1, 5]), ([0, 1, 3], [0, 1, -1])):
+        with pytest.raises(ValueError, match="one of 3 samples for each"):
+            ordered.median_rank(ranks, owner, 3)
+    with pytest.raises(ValueError, match="rank 1 is not a number"):
+        ordered.median_rank([0, np.nan], [0, 1], 2)
+    for seed in (-1, 2**64):
+        for values in ([1, 0] * 9, np.arange(9)):
+            with pytest.raises(ValueError, match="seed"):
+                statistics.interval(values, seed=seed)

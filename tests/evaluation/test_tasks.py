@@ -1,11 +1,11 @@
-"""Task files: what is refused, where it is told, and what the registry holds."""
+"""Task files: what is refused, where it is told, and by which names they are found."""
 
 from pathlib import Path
 
 import pytest
 
 import biomedica as bm
-from biomedica.evaluation.tasks import METRICS, Task, find, registry
+from biomedica.evaluation.tasks import Task, find
 
 GOOD = """
 name = "cells"
@@ -81,19 +81,6 @@ def test_what_is_wrong_is_told_with_file_and_key(tmp_path: Path, old: str, new: 
         load(tmp_path, GOOD.replace(old, new, 1))
     assert told in str(error.value)
     assert "cells.toml" in str(error.value)
-
-
-def test_the_registry_is_valid_and_sourced() -> None:
-    tasks = registry()
-    assert len(tasks) > 40
-    for name, task in tasks.items():
-        assert task.metric in METRICS[task.kind]
-        text = (Path(bm.__file__).parent / "evaluation" / "registry" / f"{name}.toml").read_text("utf-8")
-        assert text.startswith("# ")
-        assert "https://" in text.split("\nname =")[0]
-    # By MedMNIST, NCT-CRC-HE and μ-Bench (arXiv 2407.01791).
-    counts = {"pathmnist": 9, "chestmnist": 14, "ham10000": 7, "kather-2016": 8, "dresden-surgical-anatomy": 11}
-    assert {name: len(tasks[name].classes) for name in counts} == counts
 
 
 def test_tasks_are_found_by_name_domain_file_and_directory(tmp_path: Path) -> None:

@@ -105,6 +105,23 @@ def test_tasks_without_data_are_refused_before_training(config: Make, dataset: s
         bm.train.train(config(train_data=(dataset,), steps=1, eval_tasks=(str(tmp_path / "formats.toml"),)))
 
 
+def test_a_block_list_is_not_trained_on(config: Make, dataset: str, tmp_path: Path) -> None:
+    with bm.stream(dataset) as stream:
+        ids = sorted(sample.key for sample in stream)
+    (tmp_path / "blocked.txt").write_text("\n".join(ids[16:]))
+    with bm.loader(dataset, batch_size=8, exclude=tmp_path / "blocked.txt") as batches:
+        assert len(batches) == 2
+    options: dict[str, Any] = {
+        "train_data": (dataset,),
+        "model": "biomedica-tiny",
+        "batch_size": 8,
+        "epochs": 1,
+        "steps": None,
+    }
+    result = bm.train.train(config(**options, exclude=str(tmp_path / "blocked.txt")))
+    assert result.step == 2
+
+
 def test_a_selection_is_trained_and_validated_on(
     config: Make, dataset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

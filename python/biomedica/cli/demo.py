@@ -2,10 +2,12 @@
 
 The face of `biomedica.demo.make`: packages go to DIR/packages, the dataset to DIR/dataset. The same seed gives the same
 bytes each time; some packages are broken on purpose. `--train` goes on to train a small CLIP model on the dataset (about two
-minutes on two cores) and prints recall and zero-shot accuracy on articles that were held out, beside chance.
+minutes on two cores) and prints recall and zero-shot accuracy on articles that were held out, beside chance. `--evaluate`
+goes on to judge it by tasks, tune it, merge both models (WiSE-FT), and find leaks that it plants.
 """
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +31,20 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--train", action="store_true", help="then train a small model and judge it on held-out articles"
     )
+    parser.add_argument(
+        "--evaluate",
+        action="store_true",
+        help="with --train: judge that model, tune it, merge both, find planted leaks",
+    )
     add_threads(parser)
 
 
 def run(args: argparse.Namespace, output: "Output") -> int:
     """Make the packages, then extract them."""
     import biomedica
+
+    if args.evaluate and not args.train:
+        raise ValueError("--evaluate judges the model that --train makes; give both")
 
     output.note(
         "drawing", {"directory": str(args.directory)}, f"drawing {args.articles:,} articles into {args.directory}"
@@ -48,4 +58,12 @@ def run(args: argparse.Namespace, output: "Output") -> int:
     learned = learn(args.directory, seed=args.seed, output=output)
     values = {"directory": str(learned.directory), "loss_plot": str(learned.loss_plot), **learned.metrics}
     output.result("learned", values, f"{learned.table()}\nloss plot: {learned.loss_plot}")
+    if args.evaluate:
+        from biomedica.cli.evaluate import told
+        from biomedica.demo.judge import judge
+
+        judged = judge(args.directory, learned, seed=args.seed, output=output)
+        found = {"merged": [asdict(one) for one in judged.merged], "found": judged.found}
+        text = f"{told(judged.evaluation)}\n{judged.table()}\nevaluation: {args.directory / 'evaluation'}"
+        output.result("judged", found, text)
     return 0

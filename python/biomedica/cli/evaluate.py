@@ -7,7 +7,15 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from biomedica.cli.options import add_confidence, add_storage_options, add_threads, location, natural, positive
+from biomedica.cli.options import (
+    add_confidence,
+    add_storage_options,
+    add_tasks,
+    add_threads,
+    location,
+    natural,
+    positive,
+)
 from biomedica.cli.progress import counted
 
 if TYPE_CHECKING:
@@ -29,18 +37,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         " hf-hub:ORG/NAME or local-dir:PATH; NAME= before it gives it a name",
     )
     parser.add_argument("-o", "--output", required=True, type=location, metavar="DIR", help="where the evaluation goes")
-    parser.add_argument(
-        "--tasks",
-        nargs="+",
-        metavar="TASK",
-        help="names of tasks or domains, task files (.toml), directories of these (default: the registry)",
-    )
-    parser.add_argument(
-        "--data-root",
-        type=location,
-        metavar="DIR",
-        help="where the paths of the tasks' data begin (default: $BIOMEDICA_TASKS; for a task file, its directory)",
-    )
+    add_tasks(parser, "default: the registry")
     parser.add_argument(
         "--partial",
         action="store_true",
@@ -101,11 +98,11 @@ def run(args: argparse.Namespace, output: "Output") -> int:
             progress=progress,
         )
     values = {"output": str(args.output), **dataclasses.asdict(found)}
-    output.result("evaluated", values, f"{_told(found)}\n{args.output}")
+    output.result("evaluated", values, f"{told(found)}\n{args.output}")
     return 1 if any(task.state in {"damaged", "partial"} for task in found.tasks) else 0
 
 
-def _told(found: "Evaluation") -> str:
+def told(found: "Evaluation") -> str:
     """Each task's metric for each model, with its interval, and why a task has none."""
     models = [model.name for model in found.models]
     rows = [["task", "metric", *models]]

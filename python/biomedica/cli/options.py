@@ -109,6 +109,27 @@ def add_taxonomy(parser: argparse.ArgumentParser, *, proposed: bool = True) -> N
         parser.add_argument("--proposed", action="store_true", help="take concepts that are not in the taxonomy too")
 
 
+def add_tasks(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add `--tasks` and `--data-root`; `default` says what no tasks mean."""
+    parser.add_argument(
+        "--tasks",
+        nargs="+",
+        metavar="TASK",
+        help=f"names of tasks or domains, task files (.toml), directories of these ({default})",
+    )
+    add_data_root(parser)
+
+
+def add_data_root(parser: argparse.ArgumentParser) -> None:
+    """Add `--data-root`."""
+    parser.add_argument(
+        "--data-root",
+        type=location,
+        metavar="DIR",
+        help="where the paths of the tasks' data begin (default: $BIOMEDICA_TASKS; for a task file, its directory)",
+    )
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add `--threads`."""
     parser.add_argument("--threads", type=positive, metavar="N", help="worker threads (default: one for each core)")

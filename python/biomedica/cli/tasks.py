@@ -6,7 +6,7 @@ The face of `biomedica.tasks`. With names, tells all of these tasks: where they 
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from biomedica.cli.options import add_storage_options, location
+from biomedica.cli.options import add_data_root, add_storage_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +26,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="TASK",
         help="name of a task or of a domain, a task file (.toml), or a directory of these (default: the registry)",
     )
-    parser.add_argument(
-        "--data-root",
-        type=location,
-        metavar="DIR",
-        help="where the paths of the tasks' data begin (default: $BIOMEDICA_TASKS; for a task file, its directory)",
-    )
+    add_data_root(parser)
     parser.add_argument("--check", action="store_true", help="read all keys and labels and compare them with the task")
     add_storage_options(parser)
 

@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from biomedica.evaluation import statistics
 from biomedica.evaluation.record import Average, Comparison, JudgedTask
-from biomedica.evaluation.resample import DRAWS, Estimate, estimate
-from biomedica.evaluation.scores import sampled, task_seed
+from biomedica.evaluation.resample import DRAWS, Estimate, Sampled, estimate
+from biomedica.evaluation.scores import sampled, task_seed, value
 
 if TYPE_CHECKING:
     from biomedica.evaluation.predictions import Predictions
@@ -129,28 +131,36 @@ def _averages(
     if not whole:
         return {}
     found = statistics.average(whole, domains)
-    if lacking:
+    if lacking or len(found) == 2:  # noqa: PLR2004 - of one domain alone, all is the same
         found.pop("")
     return {domain: (one, sum(domain in ("", domains[name]) for name in whole)) for domain, one in found.items()}
 
 
 def _estimate(task: JudgedTask, predictions: "Predictions", draws: Draws) -> Estimate | None:
-    try:
-        return estimate(
-            sampled(predictions, task.metric), predictions.groups(), draws.draws, task_seed(task.name, draws.seed)
-        )
-    except ValueError:  # one image or group alone, or a class without images
+    if value(predictions, task.metric) is None:
         return None
+    return _drawn(sampled(predictions, task.metric), task, predictions, draws)
 
 
 def _difference(task: JudgedTask, first: "Predictions", second: "Predictions", draws: Draws) -> Estimate | None:
-    if not first.table["key"].equals(second.table["key"]):
+    if not first.table["key"].equals(second.table["key"]) or value(first, task.metric) is None:
         return None
+    return _drawn(statistics.difference(sampled(first, task.metric), sampled(second, task.metric)), task, first, draws)
+
+
+def _drawn(measured: Sampled, task: JudgedTask, predictions: "Predictions", draws: Draws) -> Estimate | None:
+    """The estimate, where it has an interval: not of one image or group alone."""
     try:
-        both = statistics.difference(sampled(first, task.metric), sampled(second, task.metric))
-        return estimate(both, first.groups(), draws.draws, task_seed(task.name, draws.seed))
-    except ValueError:  # as above
+        found = estimate(measured, predictions.groups(), draws.draws, task_seed(task.name, draws.seed))
+    except ValueError:
         return None
+    return found if np.isfinite(found.draws).all() else _whole(found)
+
+
+def _whole(found: Estimate) -> Estimate | None:
+    """Without the draws for which the metric is not defined, so that means of tasks are; they are drawn again from the others."""
+    defined = found.draws[np.isfinite(found.draws)]
+    return replace(found, draws=np.resize(defined, len(found.draws))) if len(defined) else None
 
 
 def _told(

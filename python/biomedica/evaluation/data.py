@@ -82,6 +82,11 @@ class TaskData:
         """Of the last time that its rows were read."""
 
     @property
+    def name(self) -> str:
+        """Of the task."""
+        return self.task.name
+
+    @property
     def missing(self) -> str | None:
         """None when the data are there; else what is missing, and how to get it.
 

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from biomedica import _core
+from biomedica._hashes import PANELS, hashes_of
 from biomedica.concepts.vectors import Vectors
 from biomedica.dataset import Dataset
-from biomedica.evaluation.targets import Lookup, Targets, unit
+from biomedica.evaluation.targets import Lookup, Panels, Targets, unit
 from biomedica.exceptions import DatasetError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EVIDENCE", "PAIRS", "Count", "Evidence", "Finder", "Findings", "Hits"]
 
-Evidence: TypeAlias = Literal["exact", "near", "features", "provenance"]
+Evidence: TypeAlias = Literal["exact", "near", "panel", "features", "provenance"]
 EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
 """The surest first; their order is that of the bits in which they are kept."""
 
@@ -74,7 +75,7 @@ class Finder:
     Args:
         targets: The test images.
         evidence: What is looked for.
-        threshold: Bits in which hashes may differ.
+        threshold: Bits in which hashes may differ, of whole images and of panels.
         similarity: The least cosine of features.
         vectors: The dataset's features, if these are looked at.
         threads: Threads that search.
@@ -98,13 +99,16 @@ class Finder:
         self._similarity = similarity
         self._vectors = vectors
         self._parts = {int(part.name): part for part in vectors.parts} if vectors else {}
+        self._panels_of = hashes_of(dataset, PANELS)
         self._threads = threads
 
     @property
     def columns(self) -> list[str]:
         """The columns that tables must have."""
-        wanted = {"exact": "image_hash", "near": "image_phash", "provenance": "article_doi"}
-        return [column for evidence, column in wanted.items() if evidence in self._evidence]
+        wanted = {
+            "exact": "image_hash", "near": "image_phash", "panel": "image_phash", "provenance": "article_doi",
+        }  # fmt: skip
+        return list(dict.fromkeys(column for evidence, column in wanted.items() if evidence in self._evidence))
 
     def find(self, table: pa.Table) -> Iterator[Hits]:
         """All evidence in a table of pairs."""
@@ -112,6 +116,9 @@ class Finder:
             yield _looked_up("exact", table["image_hash"], self._targets.images)
         if "near" in self._evidence:
             yield from self._near(table)
+        if "panel" in self._evidence:
+            for number in pc.unique(table["part"]).to_pylist():
+                yield from self._panels(table, number)
         if self._vectors is not None:
             yield from self._alike(table, self._vectors)
         if "provenance" in self._evidence:
@@ -126,13 +133,38 @@ class Finder:
     def _near(self, table: pa.Table) -> Iterator[Hits]:
         hashes = table["image_phash"].fill_null(0).to_numpy().astype(np.uint64)
         for start in range(0, len(self._targets), SEARCHED):
-            queries = self._targets.hashes[start : start + SEARCHED]
-            found = _core.find_hashes(queries, hashes, self._threshold, threads=self._threads)
-            targets = found.column("query").to_numpy().astype(np.int64) + start
-            rows = found.column("number").to_numpy().astype(np.int64)
-            distance = found.column("distance").to_numpy()
-            kept = _nearest(rows, distance)
-            yield Hits("near", rows[kept], targets[kept], np.unique(targets), len(rows), distance=distance[kept])
+            targets, rows, distance = self._found(self._targets.hashes[start : start + SEARCHED], hashes)
+            yield _by_bits("near", rows, targets + start, distance)
+
+    def _panels(self, table: pa.Table, part: int) -> Iterator[Hits]:
+        """Panels of the images of a part against whole test images, with and without margins, and the other way round.
+
+        Pairs that are near as a whole are none of these.
+        """
+        at = np.flatnonzero(pc.equal(table["part"], part).to_numpy())
+        beside, ids = self._panels_of(part), table["image_id"].take(pa.array(at)).combine_chunks()
+        places = pc.index_in(ids, beside["image_id"].combine_chunks())
+        panels = Panels.of(beside["image_panel_phash"].take(places).combine_chunks())
+        whole = table["image_phash"].take(pa.array(at)).fill_null(0).to_numpy().astype(np.uint64)
+        known = self._targets
+        for start in range(0, len(known), SEARCHED):
+            stop = start + SEARCHED
+            some, own = known.panels.slice(start, stop), known.hashes[start:stop]
+            query, number, distance = self._found(np.concatenate([own, some.fronts]), panels.hashes)
+            back, row, far = self._found(some.hashes, np.concatenate([whole, panels.fronts]))
+            rows = np.concatenate([panels.owners[number], row % len(at)])
+            targets = np.concatenate([query % len(own), some.owners[back]])
+            same, copy, _ = self._found(own, whole)
+            is_new = ~np.isin(rows * len(own) + targets, copy * len(own) + same)
+            distances = np.concatenate([distance, far])
+            yield _by_bits("panel", *_once(at[rows[is_new]], targets[is_new] + start, distances[is_new]))
+
+    def _found(
+        self, queries: "NDArray[np.uint64]", hashes: "NDArray[np.uint64]"
+    ) -> "tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]":
+        found = _core.find_hashes(queries, hashes, self._threshold, threads=self._threads)
+        query, number = (found.column(name).to_numpy().astype(np.int64) for name in ("query", "number"))
+        return query, number, found.column("distance").to_numpy()
 
     def _alike(self, table: pa.Table, vectors: Vectors) -> Iterator[Hits]:
         """Cosines of all features with those of all targets, a part and a slice at a time."""
@@ -158,6 +190,25 @@ class Finder:
                     yield Hits(
                         "features", found[kept], targets[kept], np.unique(targets), len(near), similarity=similarity[kept]
                     )  # fmt: skip
+
+
+def _by_bits(
+    evidence: Evidence, rows: "NDArray[np.int64]", targets: "NDArray[np.int64]", distance: "NDArray[np.uint8]"
+) -> Hits:
+    kept = _nearest(rows, distance)
+    return Hits(evidence, rows[kept], targets[kept], np.unique(targets), len(rows), distance=distance[kept])
+
+
+def _once(
+    rows: "NDArray[np.int64]", targets: "NDArray[np.int64]", distance: "NDArray[np.uint8]"
+) -> "tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]":
+    """Each pair once, with its least distance."""
+    order = np.lexsort((distance, targets, rows))
+    pairs = np.stack([rows, targets], 1)[order]
+    first = np.ones(len(order), bool)
+    first[1:] = (pairs[1:] != pairs[:-1]).any(1)
+    chosen = order[first]
+    return rows[chosen], targets[chosen], distance[chosen]
 
 
 def _looked_up(evidence: Evidence, column: pa.ChunkedArray, lookup: Lookup, named: str | None = None) -> Hits:

@@ -16,6 +16,7 @@ from biomedica.exceptions import TaskError
 if TYPE_CHECKING:
     from biomedica.evaluation.data import TaskData
     from biomedica.evaluation.features import Cache
+    from biomedica.train.device import Device
 
 __all__ = ["Judge", "Judged", "unjudged"]
 
@@ -44,8 +45,8 @@ class Judge:
     logit_scale: float
     images: "Cache[bytes]"
     captions: "Cache[str]"
-    device: str
-    """For the cost."""
+    device: "Device"
+    """Where it is."""
     draws: Draws
     partial: bool
     """Whether images that can be decoded may stand for all."""
@@ -73,7 +74,7 @@ class Judge:
         )  # fmt: skip
         cost = Cost(
             model=self.model, task=task.name, images=split.items, encoded=found.encoded, seconds=found.seconds,
-            device=self.device,
+            device=self.device.name,
         )  # fmt: skip
         if found.unreadable and not (self.partial and len(found.answers)):
             some = ", ".join(found.unreadable[:3])
@@ -83,7 +84,9 @@ class Judge:
             )
             return Judged(replace(task, state="partial", reason=reason), cost=cost)
         about = About.of(data.task, model=self.model, weights=self.weights, method=ZERO_SHOT)
-        columns = zero_shot(data.task, found.answers, found.features, self.captions, self.logit_scale)
+        columns = zero_shot(
+            data.task, found.answers, found.features, self.captions, self.logit_scale, self.device.put
+        )  # fmt: skip
         said = Predictions.of(about, {"key": found.answers.keys, "group": found.answers.groups, **columns})
         numbers = scores(said, task.metric, **self.draws.options)
         examples = chosen(said, found, self.captions, self.examples)

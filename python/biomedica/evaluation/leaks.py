@@ -16,19 +16,25 @@ __all__ = ["chance", "write_leaks"]
 
 FORMAT = 1
 RECORD, PAGE = "leaks.json", "leaks.html"
-CHANCE = {
-    0: (0.0, 0.00006), 2: (0.0, 0.0003), 4: (0.0005, 0.0010), 6: (0.0005, 0.0019), 8: (0.0010, 0.0032),
-    10: (0.0019, 0.0048),
+CHANCE: dict[str, dict[int, tuple[float, float]]] = {
+    "near": {
+        0: (0.0, 0.00006), 2: (0.0, 0.0003), 4: (0.0005, 0.0010), 6: (0.0005, 0.0019), 8: (0.0010, 0.0032),
+        10: (0.0019, 0.0048),
+    },
+    "panel": {
+        0: (0.0, 0.00002), 2: (0.0, 0.0002), 4: (0.0, 0.0006), 6: (0.0, 0.0013), 8: (0.0005, 0.0024),
+        10: (0.0005, 0.0045),
+    },
 }  # fmt: skip
-"""By bits, the share of pairs of different figures that are as near: of six articles, and of drawings of 22 templates."""
+"""By evidence and bits, the share of pairs of different figures that are as near: of six articles, and of drawings of 22 templates."""
 
 
-def chance(threshold: int, pairs: int) -> dict[str, dict[str, float]] | None:
+def chance(evidence: str, threshold: int, pairs: int) -> dict[str, dict[str, float]] | None:
     """Of so many pairs of different figures, how many hashes are as near all the same; None where it was not measured."""
-    measured = next((bits for bits in sorted(CHANCE) if bits >= threshold), None)
+    measured = next((bits for bits in sorted(CHANCE.get(evidence, ())) if bits >= threshold), None)
     if measured is None:
         return None
-    shares = zip(("articles", "drawings"), CHANCE[measured], strict=True)
+    shares = zip(("articles", "drawings"), CHANCE[evidence][measured], strict=True)
     return {kind: {"share": share, "pairs": round(share * pairs)} for kind, share in shares}
 
 

@@ -6,7 +6,7 @@ the order of scores are in `ordered`.
 Ties count against the model in `hits` and in retrieval: one that gives everything the same score has recall 0, not 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ __all__ = [
     "balanced_accuracy",
     "calibration_error",
     "calibration_sums",
+    "checked_classes",
     "checked_scores",
     "class_sums",
     "confusion",
@@ -42,7 +43,7 @@ def confusion(labels: ArrayLike, predicted: ArrayLike, classes: int) -> Integers
     Raises:
         ValueError: The lengths differ, nothing is there, or a class number is not in 0..classes.
     """
-    true, said = _class_numbers(labels, predicted, classes)
+    true, said = checked_classes(labels, predicted, classes)
     return np.bincount(true * classes + said, minlength=classes**2).reshape(classes, classes)
 
 
@@ -85,7 +86,7 @@ def hits(labels: ArrayLike, scores: ArrayLike, k: int = 1) -> NDArray[np.bool_]:
         ValueError: The shapes do not fit, or a score is not a number.
     """
     found = checked_scores(scores)
-    true, _ = _class_numbers(labels, labels, found.shape[1])
+    true, _ = checked_classes(labels, labels, found.shape[1])
     if len(true) != len(found):
         raise ValueError(f"{len(true)} labels but {len(found)} rows of scores: give one row a sample")
     own = np.take_along_axis(found, true[:, None], 1)
@@ -135,6 +136,7 @@ def ranks(
     texts: NDArray[np.floating[Any]],
     image_of_text: ArrayLike | None = None,
     block: int = 4096,
+    put: Callable[[Any], Any] = np.asarray,
 ) -> Ranks:
     """Retrieval both ways by dot product, in blocks: memory grows with the block, not with images x texts.
 
@@ -146,6 +148,7 @@ def ranks(
         texts: Unit features [T, D].
         image_of_text: Which image each text belongs to [T]; text i to image i when left out.
         block: Rows and columns compared at once.
+        put: Takes a block of features to where it is multiplied, such as `lambda rows: torch.from_numpy(rows).to("cuda")`.
 
     Raises:
         ValueError: The shapes do not fit, a feature is not a number, or an image has no text.
@@ -169,15 +172,16 @@ def ranks(
     to_text, to_image = np.zeros(len(images), np.int64), np.zeros(len(texts), np.int64)
     for row in range(0, len(images), block):
         rows = slice(row, row + block)
+        mine, lowest = put(images[rows]), put(best[rows, None] - SAME)
         for begin in range(0, len(texts), block):
             columns = slice(begin, begin + block)
-            found = images[rows] @ texts[columns].T
+            found = mine @ put(texts[columns]).T
             own = np.flatnonzero((owner[columns] >= row) & (owner[columns] < row + block))
             found[owner[columns][own] - row, own] = -np.inf  # what belongs together does not compete
-            if np.isnan(found).any():
+            if bool((found != found).any()):  # noqa: PLR0124 - not a number
                 raise ValueError(f"a feature of images {row}.. or of texts {begin}.. is not a number")
-            to_text[rows] += (found >= best[rows, None] - SAME).sum(1)
-            to_image[columns] += (found >= score[None, columns] - SAME).sum(0)
+            to_text[rows] += _counted((found >= lowest).sum(1))
+            to_image[columns] += _counted((found >= put(score[None, columns] - SAME)).sum(0))
     return Ranks(to_text, to_image)
 
 
@@ -186,7 +190,12 @@ def recall(rank: ArrayLike, ks: Sequence[int] = (1, 5, 10, 50, 100)) -> dict[int
     return {k: float(np.mean(np.asarray(rank) < k)) for k in ks}
 
 
-def _class_numbers(labels: ArrayLike, predicted: ArrayLike, classes: int) -> tuple[Integers, Integers]:
+def checked_classes(labels: ArrayLike, predicted: ArrayLike, classes: int) -> tuple[Integers, Integers]:
+    """Labels and predictions [N] as class numbers.
+
+    Raises:
+        ValueError: The lengths differ, nothing is there, or one is not a whole number in 0..classes.
+    """
     true, said = np.asarray(labels), np.asarray(predicted)
     if true.ndim != 1 or true.shape != said.shape or not len(true):
         raise ValueError(f"labels {true.shape} and predictions {said.shape}: give one of each a sample")
@@ -194,6 +203,10 @@ def _class_numbers(labels: ArrayLike, predicted: ArrayLike, classes: int) -> tup
         if numbers.dtype.kind not in "iub" or numbers.min() < 0 or numbers.max() >= classes:
             raise ValueError(f"a {name} is not a class number in 0..{classes - 1}")
     return true.astype(np.int64), said.astype(np.int64)
+
+
+def _counted(numbers: Any) -> Integers:  # noqa: ANN401 - an array, or a tensor of any device
+    return np.asarray(numbers.cpu() if hasattr(numbers, "cpu") else numbers, np.int64)
 
 
 def checked_scores(scores: ArrayLike) -> Floats:

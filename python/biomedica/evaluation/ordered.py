@@ -53,19 +53,28 @@ def median_rank(ranks: ArrayLike, owner: ArrayLike, samples: int) -> Weighted:
         ranks: [R]
         owner: The sample that each belongs to [R]; it counts as often as that does.
         samples: How many there are.
+
+    Raises:
+        ValueError: A rank is not a number, or has no sample.
     """
     found, of = np.asarray(ranks, np.float64), np.asarray(owner, np.int64)
+    if found.ndim != 1 or of.shape != found.shape or not len(of) or of.min() < 0 or of.max() >= samples:
+        raise ValueError(
+            f"ranks {found.shape} and owner {of.shape}: give the number of one of {samples} samples for each rank"
+        )
+    if np.isnan(found).any():
+        raise ValueError(f"rank {int(np.isnan(found).argmax())} is not a number")
     order = np.argsort(found, kind="stable")
     found, of = found[order], of[order]
 
     def metric(counts: Floats) -> Floats:
-        running = np.cumsum(counts[..., of], -1)
+        running = np.cumsum(counts.take(of, -1), -1)
         total = running[..., -1:]
         # the two in the middle; one and the same where the number is odd
         middle = [(running > place).argmax(-1) for place in ((total - 1) // 2, total // 2)]
         return np.where(total[..., 0] > 0, (found[middle[0]] + found[middle[1]]) / 2 + 1, np.nan)
 
-    return Weighted(samples, metric)
+    return Weighted(samples, metric, len(found))
 
 
 def _by_class(positive: ArrayLike, scores: ArrayLike, *, precision: bool) -> Weighted:

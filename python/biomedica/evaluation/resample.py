@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from biomedica import _core
+from biomedica.evaluation.metrics import checked_classes
 
 __all__ = ["DRAWS", "Estimate", "Sampled", "Sums", "Weighted", "combined", "estimate", "joined", "mean"]
 
@@ -84,11 +85,7 @@ class Sums:
         Raises:
             ValueError: The lengths differ, nothing is there, or a class number is not in 0..classes.
         """
-        true, said = np.asarray(labels, np.int64), np.asarray(predicted, np.int64)
-        if true.ndim != 1 or true.shape != said.shape or not len(true):
-            raise ValueError(f"labels {true.shape} and predictions {said.shape}: give one of each a sample")
-        if min(true.min(), said.min()) < 0 or max(true.max(), said.max()) >= classes:
-            raise ValueError(f"a label or prediction is not a class number in 0..{classes - 1}")
+        true, said = checked_classes(labels, predicted, classes)
         cells, kind = np.unique(true * classes + said, return_inverse=True)
         one = np.zeros((len(cells), 3, classes))
         at = np.arange(len(cells))
@@ -112,6 +109,8 @@ class Weighted:
     samples: int
     metric: Metric
     """Counts [..., N] to numbers [...]; not a number where it is not defined."""
+    cells: int = 0
+    """Numbers that it holds at once for a draw, where they are more than the samples."""
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -138,7 +137,8 @@ def combined(parts: Sequence[Sampled], how: Metric) -> Sampled:
     sums = [part for part in parts if isinstance(part, Sums)]
     if len(sums) < len(parts):
         metrics = [part.metric if isinstance(part, Weighted) else _of_counts(part) for part in parts]
-        return Weighted(len(parts[0]), lambda counts: how(np.stack([metric(counts) for metric in metrics])))
+        cells = max(part.cells if isinstance(part, Weighted) else 0 for part in parts)
+        return Weighted(len(parts[0]), lambda counts: how(np.stack([metric(counts) for metric in metrics])), cells)
     kinds, kind = np.unique(np.stack([part.kind for part in sums], 1), axis=0, return_inverse=True)
     ends = np.cumsum([part.kinds.shape[1] for part in sums]).tolist()
     spans = [slice(end - part.kinds.shape[1], end) for end, part in zip(ends, sums, strict=True)]
@@ -182,13 +182,16 @@ def estimate(sampled: Sampled, groups: ArrayLike | None = None, draws: int = DRA
         sampled: What it is computed of.
         groups: The article or patient of each sample [N]; samples are drawn singly when left out.
         draws: How many.
-        seed: The same seed gives the same draws.
+        seed: From 0 to 2^64 - 1; the same seed gives the same draws.
 
     Raises:
-        ValueError: Lengths differ, there are fewer than two units or no draws, or the metric of all is not defined.
+        ValueError: Lengths differ, there are fewer than two units or no draws, the seed is another, or the metric of all
+            is not defined.
     """
     if draws < 1:
         raise ValueError("draws must be 1 or more")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed {seed} is not in 0..2^64 - 1")
     group = None if groups is None else _numbered(groups, len(sampled))
     with np.errstate(invalid="ignore", divide="ignore"):
         if isinstance(sampled, Sums):
@@ -222,10 +225,10 @@ def _of_weights(weighted: Weighted, group: NDArray[np.int64] | None, draws: int,
     total = _checked(samples if group is None else int(group.max(initial=-1)) + 1)
 
     def numbers(counts: Floats) -> Floats:
-        return weighted.metric(counts if group is None else counts[:, group])
+        return weighted.metric(counts if group is None else counts.take(group, 1))
 
     value = _defined(numbers(np.ones((1, total)))[0])
-    step = max(1, CELLS // samples)
+    step = max(1, CELLS // max(samples, weighted.cells))
 
     def block(begin: int) -> Floats:
         counts = np.empty((min(step, draws - begin), total))

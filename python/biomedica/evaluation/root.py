@@ -10,7 +10,7 @@ from biomedica._sources import StorageOptions, StrPath
 from biomedica._storage import Directory, storage
 from biomedica.exceptions import BiomedicaError, SourceNotFoundError, TaskError
 
-__all__ = ["DataRoot"]
+__all__ = ["MOST_IMAGE_BYTES", "DataRoot"]
 
 MOST_IMAGE_BYTES = 256 << 20
 """Of the encoded file of one image."""

@@ -108,7 +108,7 @@ class Run:
         with of_images as images, Cache[str](cache, pair.captions, batch_size, depends) as captions:
             judge = Judge(
                 model=spec.name, weights=record["weights"], logit_scale=pair.logit_scale, images=images,
-                captions=captions, device=device.name, draws=self._draws, partial=self._partial, examples=self._most,
+                captions=captions, device=device, draws=self._draws, partial=self._partial, examples=self._most,
             )  # fmt: skip
             for data in self._data:
                 if self._tasks[data.task.name].state == "evaluated":

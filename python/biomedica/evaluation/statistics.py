@@ -77,7 +77,8 @@ def interval_of(found: Estimate, *, seed: int = 0, level: float = 0.95, method: 
         seed: Of its draws; written into the interval.
         level: Share of intervals that hold the true number.
         method: `bca`, corrected for bias and skew (Efron 1987, "Better bootstrap confidence intervals"), or
-            `percentile`, which also stands in where units were too many to be left out one by one, and for averages.
+            `percentile`, which also stands in where units were too many to be left out one by one or the metric is not
+            defined without any of them, and for averages.
 
     Raises:
         ValueError: `level` is not between 0 and 1, `method` is another, or the metric is defined for no draw.
@@ -90,7 +91,7 @@ def interval_of(found: Estimate, *, seed: int = 0, level: float = 0.95, method: 
     if not len(defined):
         raise ValueError("the metric is defined for no draw: there are too few samples")
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    if not len(found.without):
+    if not np.isfinite(found.without).any():
         method = "percentile"
     if method == "bca":
         tails = _bca(found, defined, tails)

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,11 +13,13 @@ import pyarrow.compute as pc
 
 from biomedica import _core
 from biomedica.evaluation.against import Item, Items
+from biomedica.evaluation.clean import Searched
+from biomedica.evaluation.data import TaskData
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Embedder", "Lookup", "Targets", "references", "unit"]
+__all__ = ["Embedder", "Lookup", "Panels", "Targets", "references", "unit"]
 
 BATCH = 256
 PMCID = re.compile(r"(?<![A-Za-z0-9])PMC[ _-]?([0-9]{1,9})(?![0-9])", re.IGNORECASE)
@@ -39,12 +42,19 @@ class Targets:
     Args:
         tasks: The tasks.
         embedder: Makes the features, if these are compared.
+        panels: Whether panels are compared.
         threads: Threads that decode.
         progress: Told how many images were looked at.
     """
 
     def __init__(
-        self, tasks: Sequence[Items], embedder: Embedder | None, threads: int | None, progress: Callable[[int], object]
+        self,
+        tasks: Sequence[Items],
+        embedder: Embedder | None,
+        threads: int | None,
+        progress: Callable[[int], object],
+        *,
+        panels: bool = False,
     ) -> None:
         self.tasks = tasks
         self.keys: list[str] = []
@@ -55,6 +65,7 @@ class Targets:
         hashes: list[NDArray[np.uint64]] = []
         digests: list[str] = []
         vectors: list[NDArray[np.float32]] = []
+        lists: list[pa.Array] = [pa.array([], pa.list_(pa.uint64()))]
         self.unreadable = 0
         for task in tasks:
             digest = hashlib.sha256()
@@ -64,6 +75,8 @@ class Targets:
                 some = np.zeros(len(images), np.uint64)
                 self.unreadable += len(_core.hash_images(images, some, threads=threads))
                 hashes.append(some)
+                if panels:
+                    lists.append(_core.hash_panels(images, threads=threads)[0].column("image_panel_phash"))
                 digests += [hashlib.sha256(image).hexdigest() for image in images]
                 if embedder is not None:
                     vectors += embedder.encode(iter([images]))
@@ -74,6 +87,7 @@ class Targets:
             self.ends.append(len(self.keys))
             self.sha256.append(digest.hexdigest())
         self.hashes = np.concatenate([np.empty(0, np.uint64), *hashes])
+        self.panels = Panels.of(pa.concat_arrays(lists))
         self.images = Lookup(pa.array(digests, pa.string()), np.arange(len(digests)))
         named = [(name, target) for name, targets in self._named.items() for target in targets]
         texts = pa.array([name for name, _ in named], pa.string())
@@ -101,17 +115,66 @@ class Targets:
         return found
 
     def told(self, leaked: Mapping[str, int]) -> list[dict[str, object]]:
-        """Of each task its name, its images, how many of them are leaked, and its digest."""
+        """Of each task its name, its images, how many of them are leaked, their digest, and that of its task file."""
         return [
-            {"name": task.name, "items": end - start, "leaked": leaked[task.name], "sha256": digest}
+            {
+                "name": task.name,
+                "items": end - start,
+                "leaked": leaked[task.name],
+                "sha256": digest,
+                "task_sha256": file_digest(task),
+            }
             for task, start, end, digest in zip(self.tasks, [0, *self.ends], self.ends, self.sha256, strict=False)
         ]
+
+    def searched(self, leaked: pa.Table) -> dict[str, Searched]:
+        """Of each task, the keys of its images and of those that are leaked."""
+        found: dict[str, set[str]] = {task.name: set() for task in self.tasks}
+        for row in leaked.select(["task", "key"]).to_pylist():
+            found[row["task"]].add(row["key"])
+        return {
+            task.name: Searched(frozenset(self.keys[start:end]), frozenset(found[task.name]), file_digest(task))
+            for task, start, end in zip(self.tasks, [0, *self.ends], self.ends, strict=False)
+        }
 
     def _name(self, batch: list[Item]) -> None:
         for item in batch:
             for name in references(f"{item.key} {item.group or ''}"):
                 self._named.setdefault(name, []).append(len(self.keys))
             self.keys.append(item.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """Hashes of the panels of images."""
+
+    hashes: "NDArray[np.uint64]"
+    """Of all panels [P], those of an image's own margins cut off among them; never 0."""
+    owners: "NDArray[np.int64]"
+    """The image of each [P], rising."""
+    fronts: "NDArray[np.uint64]"
+    """Of each image without its margins [N], 0 where it has none."""
+
+    @classmethod
+    def of(cls, lists: pa.ListArray) -> "Panels":
+        """Of lists as `_core.hash_panels` gives them; null for an image that was not looked at."""
+        filled = lists.fill_null([])
+        lengths = filled.value_lengths().to_numpy()
+        hashes = filled.flatten().to_numpy().astype(np.uint64)
+        fronts = np.zeros(len(filled), np.uint64)
+        fronts[lengths > 0] = hashes[(np.cumsum(lengths) - lengths)[lengths > 0]]
+        owners = np.repeat(np.arange(len(filled)), lengths)
+        return cls(hashes[hashes != 0], owners[hashes != 0], fronts)
+
+    def slice(self, start: int, stop: int) -> "Panels":
+        """Those of some images, which are counted from 0 again."""
+        first, last = np.searchsorted(self.owners, [start, stop])
+        return Panels(self.hashes[first:last], self.owners[first:last] - start, self.fronts[start:stop])
+
+
+def file_digest(task: Items) -> str | None:
+    """The sha-256 of the task file that images are of; None for other images."""
+    return task.task.sha256 if isinstance(task, TaskData) else None
 
 
 class Lookup:

@@ -5,7 +5,7 @@ the unit features of its prompts in all templates, brought to length 1 again; so
 the class whose feature has the highest cosine with its own. Scores are cosines times the model's logit scale.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,12 @@ def class_features(texts: Sequence[Sequence[str]], captions: "Cache[str]") -> "F
 
 
 def zero_shot(
-    task: "Task", answers: "Answers", images: "Floats", captions: "Cache[str]", logit_scale: float
+    task: "Task",
+    answers: "Answers",
+    images: "Floats",
+    captions: "Cache[str]",
+    logit_scale: float,
+    put: Callable[[Any], Any] = np.asarray,
 ) -> dict[str, Any]:
     """The columns of `Predictions` for a task's images.
 
@@ -50,9 +55,10 @@ def zero_shot(
         images: Unit features [N, D].
         captions: Makes features of texts.
         logit_scale: What cosines are multiplied with.
+        put: Takes blocks of features to where they are multiplied; see `metrics.ranks`.
     """
     if task.kind == "retrieval":
-        return _retrieval(answers, images, captions)
+        return _retrieval(answers, images, captions, put)
     if task.kind == "choice":
         return _choice(task, answers, images, captions, logit_scale)
     scores = images @ class_features(task.texts(), captions).T * np.float32(logit_scale)
@@ -74,11 +80,13 @@ def _choice(
     return {"label": answers.labels, "predicted": [int(one.argmax()) for one in scores], "scores": scores}
 
 
-def _retrieval(answers: "Answers", images: "Floats", captions: "Cache[str]") -> dict[str, Any]:
+def _retrieval(
+    answers: "Answers", images: "Floats", captions: "Cache[str]", put: Callable[[Any], Any]
+) -> dict[str, Any]:
     counts = np.array([len(one) for one in answers.options])
     texts = captions.encode(chain.from_iterable(answers.options)).features
     owner = np.repeat(np.arange(len(images)), counts)
-    found = metrics.ranks(images, texts, owner)
+    found = metrics.ranks(images, texts, owner, put=put)
     ends = np.cumsum(counts)
     by_image = [found.text_to_image[end - count : end] for end, count in zip(ends, counts, strict=True)]
     return {"image_to_text": found.image_to_text, "text_to_image": by_image}

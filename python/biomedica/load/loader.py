@@ -61,6 +61,7 @@ def loader(
     device: torch.device | str | None = None,
     subset: str | Sequence[str] | None = None,
     selection: "Ids | None" = None,
+    exclude: "Ids | None" = None,
     max_bad_fraction: float = 0.05,
     stream_options: Mapping[str, Any] | None = None,
 ) -> "Loader":
@@ -100,6 +101,7 @@ def loader(
         device: Where batches go; the current CUDA device where there is one, else they stay in host memory.
         subset: Of a dataset, only these licence subsets.
         selection: Only these samples, as `biomedica.stream` takes them: such as what `biomedica.select` gave.
+        exclude: Not these samples: such as the `blocked.parquet` of `biomedica.leaks`.
         max_bad_fraction: More bad samples than this share end the run.
         stream_options: Others of `biomedica.stream`: `lanes`, `block`, `window`, `read_ahead`, `keep`.
 
@@ -133,7 +135,7 @@ def loader(
     captions = Captions(caption_choice)
     stream: Stream[Any] = open_stream(
         source, seed=seed, shuffle=train, rank=rank, world_size=world_size, drop_last=train,
-        subset=subset, selection=selection, max_bad_fraction=max_bad_fraction, **(stream_options or {}),
+        subset=subset, selection=selection, exclude=exclude, max_bad_fraction=max_bad_fraction, **(stream_options or {}),
     )  # fmt: skip
     mover = CudaDevice(where) if where.type == "cuda" else HostDevice()
     return Loader(

@@ -59,6 +59,9 @@ class Config:
     train_data: tuple[str, ...] = _option((), "dataset, shards, URLs or brace lists; `synthetic` makes data up")
     val_data: tuple[str, ...] = _option((), "held-out shards for recall")
     selection: str | None = _option(None, "what to train on: a file that `select` wrote, or one of keys")
+    exclude: str | None = _option(
+        None, "what not to train on: the `blocked.parquet` of `leaks`, or another file of keys"
+    )
     val_selection: str | None = _option(None, "the same, of what to validate on")
     train_num_samples: int = _option(4096, "samples an epoch of synthetic data")
     caption_choice: str | None = _option(None, "probabilities of texts, as caption=0.8,panel=0.1,mention=0.1")

@@ -61,6 +61,7 @@ def loader(config: Config, model: torch.nn.Module, world: "World") -> "Loader":
         threads=config.threads,
         device=world.device.torch_device,
         selection=config.selection,
+        exclude=config.exclude,
         max_bad_fraction=config.max_bad_fraction,
         **options,
     )

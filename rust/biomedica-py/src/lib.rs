@@ -51,7 +51,7 @@ mod core {
     #[pymodule_export]
     use super::run::{Run, survey, write_part};
     #[pymodule_export]
-    use super::similar::{describe_images, find_hashes, group_hashes, hash_images, hash_variants};
+    use super::similar::{describe_images, find_hashes, group_hashes, hash_images, hash_panels, hash_variants};
     #[pymodule_export]
     use super::store::{Lock, Store};
     #[pymodule_export]

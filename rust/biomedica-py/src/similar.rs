@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use arrow_array::builder::{ListBuilder, UInt64Builder};
 use arrow_array::{ArrayRef, RecordBatch, UInt8Array, UInt32Array};
 use biomedica::error::Error;
 use biomedica::pipeline;
 use biomedica::similar::describe::{Describer, LENGTH};
+use biomedica::similar::panels::Panels;
 use biomedica::similar::phash::{self, Hasher};
 use biomedica::similar::{self, MAX_THRESHOLD};
 use pyo3::exceptions::PyValueError;
@@ -17,6 +19,9 @@ use crate::buffer::{Lent, buffer, images, output, written};
 use crate::error::CoreError;
 use crate::interrupt;
 
+/// Index and message of each image that failed.
+type Said = Vec<(usize, String)>;
+
 /// Perceptual hashes of encoded images into `out`; gives index and message of those that cannot be decoded.
 #[pyfunction]
 #[pyo3(signature = (encoded, out, *, threads=None))]
@@ -26,13 +31,38 @@ pub fn hash_images(
     encoded: Vec<Bound<'_, PyAny>>,
     out: &Bound<'_, PyAny>,
     threads: Option<usize>,
-) -> PyResult<Vec<(usize, String)>> {
+) -> PyResult<Said> {
     let lent = images(&encoded)?;
     let bytes: Vec<_> = lent.iter().map(Lent::new).collect();
     let out = output::<u64>(out, "uint64", &[bytes.len()], &bytes)?;
     let hasher = Hasher::new(pipeline::threads(threads)).map_err(CoreError::from)?;
     let out = written(&out);
     Ok(said(py.detach(|| hasher.hash(&bytes, out))))
+}
+
+/// Hashes of the panels of encoded images, as a record batch; and index and message of those that cannot be decoded.
+#[pyfunction]
+#[pyo3(signature = (encoded, *, threads=None))]
+#[allow(clippy::needless_pass_by_value)] // what pyo3 hands over
+pub fn hash_panels<'py>(
+    py: Python<'py>,
+    encoded: Vec<Bound<'py, PyAny>>,
+    threads: Option<usize>,
+) -> PyResult<(Bound<'py, PyAny>, Said)> {
+    let lent = images(&encoded)?;
+    let bytes: Vec<_> = lent.iter().map(Lent::new).collect();
+    let panels = Panels::new(pipeline::threads(threads)).map_err(CoreError::from)?;
+    let mut found = vec![Vec::new(); bytes.len()];
+    let failed = py.detach(|| panels.hash(&bytes, &mut found));
+    let mut lists = ListBuilder::new(UInt64Builder::new());
+    for hashes in found {
+        lists.values().append_slice(&hashes);
+        lists.append(true);
+    }
+    let column: ArrayRef = Arc::new(lists.finish());
+    let batch = RecordBatch::try_from_iter([("image_panel_phash", column)])
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok((PyRecordBatch::new(batch).into_pyarrow(py)?, said(failed)))
 }
 
 /// Descriptors of encoded images into `out`; gives index and message of those that cannot be decoded.
@@ -44,7 +74,7 @@ pub fn describe_images(
     encoded: Vec<Bound<'_, PyAny>>,
     out: &Bound<'_, PyAny>,
     threads: Option<usize>,
-) -> PyResult<Vec<(usize, String)>> {
+) -> PyResult<Said> {
     let lent = images(&encoded)?;
     let bytes: Vec<_> = lent.iter().map(Lent::new).collect();
     let out = output::<f32>(out, "float32", &[bytes.len(), LENGTH], &bytes)?;
@@ -133,6 +163,6 @@ fn check(threshold: u32) -> PyResult<()> {
     Err(PyValueError::new_err(format!("a threshold of {threshold} bits, which is not within 0..={MAX_THRESHOLD}")))
 }
 
-fn said(failed: Vec<(usize, Error)>) -> Vec<(usize, String)> {
+fn said(failed: Vec<(usize, Error)>) -> Said {
     failed.into_iter().map(|(index, error)| (index, error.to_string())).collect()
 }

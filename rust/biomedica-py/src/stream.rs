@@ -8,7 +8,7 @@ use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use biomedica::pipeline;
 use biomedica::stream::{
-    self as core, Catalog, Cursor, Deal, Next, Opening, Options, Recipe, Remainder, Selection, State,
+    self as core, Catalog, Cursor, Deal, Next, Opening, Options, Recipe, Remainder, Selection, State, Wanted,
 };
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -133,7 +133,7 @@ pub struct Stream {
 /// Open a stream; see the stub.
 #[pyfunction]
 #[pyo3(signature = (
-    sources, *, seed, shuffle, rank, world_size, epoch, remainder, lanes, block, window, subsets, selection, threads,
+    sources, *, seed, shuffle, rank, world_size, epoch, remainder, lanes, block, window, subsets, selection, exclude, threads,
     read_ahead, keep, max_bad_fraction, remote=false, headers=Vec::new(), cache=None, retry_timeout=120.0,
     storage_options=Vec::new(),
 ))]
@@ -152,6 +152,7 @@ pub fn stream(
     window: u32,
     subsets: Option<Vec<String>>,
     selection: Option<PyChunkedArray>,
+    exclude: Option<PyChunkedArray>,
     threads: Option<usize>,
     read_ahead: u64,
     keep: u64,
@@ -182,6 +183,7 @@ pub fn stream(
     };
     options.check().map_err(|error| PyValueError::new_err(error.detail()))?;
     let selection = selection.map(|ids| selected(&ids)).transpose()?;
+    let exclude = exclude.map(|ids| selected(&ids)).transpose()?;
     let inner = interrupt::run_with(
         py,
         &options.store.stop,
@@ -189,7 +191,7 @@ pub fn stream(
         |stop| {
             let opening = Opening {
                 subsets: subsets.as_deref(),
-                selection: selection.as_ref(),
+                wanted: Wanted { only: selection.as_ref(), but: exclude.as_ref() },
                 store: &options.store,
                 threads: pipeline::threads(options.threads),
                 remote,

@@ -113,6 +113,8 @@ def _told(row: Mapping[str, Any]) -> str:
             return "the same bytes"
         case "near":
             return f"hashes differ in {row['distance']} of 63 bits"
+        case "panel":
+            return f"the hash of a panel differs in {row['distance']} of 63 bits from that of the whole other"
         case "features":
             return f"features have cosine {row['similarity']:.3f}"
         case _:

@@ -1,9 +1,10 @@
 //! What images look like: a hash that copies share ([`phash`]), which images are near others ([`find()`]), groups of them
-//! ([`group()`]), and a descriptor of colours and textures ([`describe`]).
+//! ([`group()`]), hashes of an image's panels ([`panels`]), and a descriptor of colours and textures ([`describe`]).
 
 pub mod describe;
 mod find;
 mod group;
+pub mod panels;
 pub mod phash;
 mod search;
 

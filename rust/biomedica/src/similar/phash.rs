@@ -15,7 +15,7 @@ use crate::decode::Decoder;
 use crate::error::{Error, Result};
 
 /// Pixels a side that are transformed.
-const SIDE: usize = 32;
+pub(super) const SIDE: usize = 32;
 /// Frequencies each way that are kept.
 const KEPT: usize = 8;
 /// How much a frequency must weigh to be more than noise, as a coefficient of the orthonormal transform of 0 to 255.

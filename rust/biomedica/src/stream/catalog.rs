@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::group::Group;
-use super::selection::Selection;
+use super::selection::Wanted;
 use super::{figures, index, scan};
 use crate::dataset::{PartRecord, Root};
 use crate::error::{Error, Reason, Result, Stage};
@@ -19,8 +19,8 @@ const BLOCK_BYTES: u64 = BLOCK as u64;
 pub struct Opening<'a> {
     /// Of a dataset, the subsets to take; all when none are named.
     pub subsets: Option<&'a [String]>,
-    /// The samples to take; all when there is none.
-    pub selection: Option<&'a Selection>,
+    /// The samples to take.
+    pub wanted: Wanted<'a>,
     /// How objects are read.
     pub store: &'a StoreOptions,
     /// Threads that read tables, indexes and headers.
@@ -77,8 +77,8 @@ impl Shard {
         self.extents.iter().map(|&(start, _)| start)
     }
 
-    fn take(&mut self, group: &Group, selection: Option<&Selection>) -> Result<()> {
-        if selection.is_none_or(|selection| selection.has(&group.key)) {
+    fn take(&mut self, group: &Group, wanted: Wanted<'_>) -> Result<()> {
+        if wanted.has(&group.key) {
             self.push(group.start..group.end)?;
         }
         Ok(())
@@ -117,7 +117,7 @@ impl Catalog {
                 None => jobs.push(Job::Shard(location)),
             }
         }
-        let mut catalog = Self { is_selected: opening.selection.is_some(), ..Self::default() };
+        let mut catalog = Self { is_selected: opening.wanted.is_some(), ..Self::default() };
         let mut unindexed = None;
         for found in each(&jobs, opening.threads, opening.stop, |job| job.run(opening))? {
             let found = found?;
@@ -126,8 +126,10 @@ impl Catalog {
             catalog.problems.extend(found.problem);
         }
         if let Some(name) = unindexed {
-            if opening.selection.is_some() {
-                let detail = "a selection needs an index: make one with `biomedica index`, and put it beside the shard";
+            if opening.wanted.is_some() {
+                let what = if opening.wanted.only.is_some() { "a selection" } else { "an exclusion" };
+                let detail =
+                    format!("{what} needs an index: make one with `biomedica index`, and put it beside the shard");
                 return Err(Error::new(Stage::Open, Reason::NotFound, detail).in_source(name));
             }
             return Ok(Opened::Unindexed(locations.iter().map(|location| location.as_str().into()).collect(), name));
@@ -139,9 +141,10 @@ impl Catalog {
         }
         if first == 0 {
             let nothing = || {
-                let detail = match opening.selection {
-                    Some(_) => "none of the selected samples is in these shards",
-                    None => "there is no sample",
+                let detail = match (opening.wanted.only, opening.wanted.but) {
+                    (None, None) => "there is no sample",
+                    (Some(_), None) => "none of the selected samples is in these shards",
+                    (_, Some(_)) => "no sample is left of these shards: all are excluded, or were not selected",
                 };
                 Error::new(Stage::Open, Reason::Empty, detail).in_source(locations.join(", "))
             };
@@ -206,8 +209,8 @@ impl Job<'_> {
         match self {
             Self::Part(root, part) => {
                 let (part, dead) = part.as_ref();
-                let wanted = figures::Wanted { dead, selection: opening.selection };
-                let shards = figures::shards(root, part, opening.subsets, wanted)?;
+                let live = figures::Live { dead, wanted: opening.wanted };
+                let shards = figures::shards(root, part, opening.subsets, live)?;
                 Ok(Found { shards, ..Found::default() })
             }
             Self::Shard(location) => open_shard(location, opening),
@@ -225,7 +228,7 @@ fn open_shard(location: &str, opening: &Opening<'_>) -> Result<Found> {
                 "the index says that this sample is beyond the shard's end: the shard is cut, or not the indexed one";
             let error = Error::new(Stage::Open, Reason::Truncated, detail).in_source(location);
             failed.get_or_insert(error.in_member(group.key).at_offset(group.start));
-        } else if let Err(error) = shard.take(&group, opening.selection) {
+        } else if let Err(error) = shard.take(&group, opening.wanted) {
             failed.get_or_insert(error);
         }
     };
@@ -246,7 +249,7 @@ fn open_shard(location: &str, opening: &Opening<'_>) -> Result<Found> {
             shard = Shard::new(location);
             let mut failed = index.err();
             let problem = scan::scan(&object, &mut |group| {
-                if let Err(error) = shard.take(&group, opening.selection) {
+                if let Err(error) = shard.take(&group, opening.wanted) {
                     failed.get_or_insert(error);
                 }
             });

@@ -365,6 +365,7 @@ mod tests {
     use std::time::Instant;
 
     use super::super::catalog::Opening;
+    use super::super::selection::Wanted;
     use super::*;
     use crate::store::StoreOptions;
     use crate::store::tests::server::{Answer, Server, serve};
@@ -382,8 +383,14 @@ mod tests {
 
     fn open(server: &Server) -> Stream {
         let store = StoreOptions::default();
-        let opening =
-            Opening { subsets: None, selection: None, store: &store, threads: 1, remote: false, stop: &|| false };
+        let opening = Opening {
+            subsets: None,
+            wanted: Wanted::default(),
+            store: &store,
+            threads: 1,
+            remote: false,
+            stop: &|| false,
+        };
         let opened = Catalog::open(&[server.url("a.tar")], &opening).unwrap();
         Stream::new(vec![(opened, 1.0)], Options { store, ..Options::default() }).unwrap()
     }

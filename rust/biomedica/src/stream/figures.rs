@@ -9,7 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use parquet::arrow::ProjectionMask;
 
 use super::catalog::Shard;
-use super::selection::Selection;
+use super::selection::Wanted;
 use crate::dataset::{DATASET, DatasetRecord, FORMAT, PartRecord, Root, Tombstones};
 use crate::error::{Error, Reason, Result, Stage};
 use crate::image::Format;
@@ -52,20 +52,15 @@ pub(super) fn parts(root: &Root) -> Result<Vec<(PartRecord, HashSet<String>)>> {
 
 /// Which samples of a part are taken.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct Live<'a> {
     /// Not those of these articles.
     pub dead: &'a HashSet<String>,
-    /// Only these.
-    pub selection: Option<&'a Selection>,
+    /// Of the others these.
+    pub wanted: Wanted<'a>,
 }
 
 /// The shards of one part, of these subsets (all when none are named), with their samples.
-pub(super) fn shards(
-    root: &Root,
-    part: &PartRecord,
-    subsets: Option<&[String]>,
-    wanted: Wanted<'_>,
-) -> Result<Vec<Shard>> {
+pub(super) fn shards(root: &Root, part: &PartRecord, subsets: Option<&[String]>, live: Live<'_>) -> Result<Vec<Shard>> {
     let is_asked = |path: &str| {
         let subset = path.strip_prefix("shards/").and_then(|rest| rest.split('/').next());
         subset.is_some_and(|subset| subsets.is_none_or(|asked| asked.iter().any(|name| name == subset)))
@@ -74,7 +69,7 @@ pub(super) fn shards(
     let mut starts: HashMap<&str, Vec<(u64, bool)>> =
         files.iter().map(|file| (file.path.as_str(), Vec::new())).collect();
     for table in part.files.iter().filter(|file| file.path.starts_with("figures/") && !files.is_empty()) {
-        let read = read_table(root, &table.path, &mut starts, wanted);
+        let read = read_table(root, &table.path, &mut starts, live);
         read.map_err(|error| error.in_source(root.location(&table.path)))?;
     }
     let shard = |file: &&crate::dataset::FileRecord| {
@@ -95,19 +90,19 @@ pub(super) fn shards(
 }
 
 /// Adds where each sample begins, and whether it is selected, to its shard's list.
-fn read_table(root: &Root, path: &str, starts: &mut HashMap<&str, Vec<(u64, bool)>>, wanted: Wanted<'_>) -> Result<()> {
+fn read_table(root: &Root, path: &str, starts: &mut HashMap<&str, Vec<(u64, bool)>>, live: Live<'_>) -> Result<()> {
     let broken = |what: String| Error::new(Stage::Open, Reason::Corrupt, what);
     let builder = root.table(path)?;
     let columns = ["image_id", "article_accession_id", "image_format", "shard", "shard_offset"];
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns);
     for batch in builder.with_projection(mask).build().map_err(|e| broken(e.to_string()))? {
         let batch = batch.map_err(|e| broken(e.to_string()))?;
-        read_batch(&batch, starts, wanted).ok_or_else(|| broken("no figures table of this version".into()))?;
+        read_batch(&batch, starts, live).ok_or_else(|| broken("no figures table of this version".into()))?;
     }
     Ok(())
 }
 
-fn read_batch(batch: &RecordBatch, starts: &mut HashMap<&str, Vec<(u64, bool)>>, wanted: Wanted<'_>) -> Option<()> {
+fn read_batch(batch: &RecordBatch, starts: &mut HashMap<&str, Vec<(u64, bool)>>, live: Live<'_>) -> Option<()> {
     let text = |name| batch.column_by_name(name)?.as_string_opt::<i32>();
     let (ids, formats, shards) = (text("image_id")?, text("image_format")?, text("shard")?);
     let articles = text("article_accession_id")?;
@@ -119,8 +114,8 @@ fn read_batch(batch: &RecordBatch, starts: &mut HashMap<&str, Vec<(u64, bool)>>,
         let name = format!("{id}.{}", format.extension());
         let start = u64::try_from(offsets.value(row)).ok()?.checked_sub(header_bytes(&name))?;
         // A dead sample takes up its room in the shard all the same.
-        let is_dead = wanted.dead.contains(articles.value(row));
-        starts.push((start, !is_dead && wanted.selection.is_none_or(|selection| selection.has(id))));
+        let is_dead = live.dead.contains(articles.value(row));
+        starts.push((start, !is_dead && live.wanted.has(id)));
     }
     Some(())
 }

@@ -27,5 +27,5 @@ pub use epochs::Stream;
 pub use options::{Bad, Next, Options, State, Stats};
 pub use order::{Deal, Recipe, Remainder};
 pub use sample::Sample;
-pub use selection::Selection;
+pub use selection::{Selection, Wanted};
 pub use sequence::Cursor;

@@ -51,11 +51,32 @@ impl Selection {
     }
 
     /// Whether it has the sample of this key, which is counted as found.
-    pub(super) fn has(&self, key: &str) -> bool {
+    fn has(&self, key: &str) -> bool {
         let id = key.rsplit('/').next().unwrap_or(key);
         let is_in = self.places.find(self.hasher.hash_one(id), |&place| at(&self.arrays, place) == id).is_some();
         self.found.fetch_add(u64::from(is_in), Ordering::Relaxed);
         is_in
+    }
+}
+
+/// Which samples are taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Only these; all when there is none.
+    pub only: Option<&'a Selection>,
+    /// Not these.
+    pub but: Option<&'a Selection>,
+}
+
+impl Wanted<'_> {
+    /// Whether samples are chosen at all.
+    pub(super) fn is_some(self) -> bool {
+        self.only.is_some() || self.but.is_some()
+    }
+
+    /// Whether the sample of this key is taken.
+    pub(super) fn has(self, key: &str) -> bool {
+        self.only.is_none_or(|only| only.has(key)) && !self.but.is_some_and(|but| but.has(key))
     }
 }
 
@@ -86,6 +107,17 @@ mod tests {
         let selection = selection(&[]);
         assert!(!selection.has("a"));
         assert_eq!(selection.missing(), 0);
+    }
+
+    #[test]
+    fn what_is_excluded_is_not_taken_though_it_is_selected() {
+        let (only, but) = (selection(&[&[Some("a"), Some("b")]]), selection(&[&[Some("b"), Some("c")]]));
+        let wanted = Wanted { only: Some(&only), but: Some(&but) };
+        assert_eq!(["a", "x/b", "c", "d"].map(|key| wanted.has(key)), [true, false, false, false]);
+        assert_eq!(only.missing(), 0);
+        let wanted = Wanted { but: Some(&but), ..Wanted::default() };
+        assert_eq!(["a", "x/b", "c", "d"].map(|key| wanted.has(key)), [true, false, false, true]);
+        assert!(wanted.is_some() && !Wanted::default().is_some());
     }
 
     #[test]

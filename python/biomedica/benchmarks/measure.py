@@ -5,7 +5,6 @@ import os
 import platform
 import re
 import statistics
-import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,13 @@ from typing import TypeAlias
 Contender: TypeAlias = Callable[[], Mapping[str, float]]
 """Runs once and says what it measured, by name."""
 
-ROOT = Path(__file__).parents[2]
+Measured: TypeAlias = "tuple[list[Row], dict[str, list[float]]]"
+"""What a case came to, and what each contender measured in each round, by name."""
+PACKAGES = (
+    "biomedica", "datasets", "faiss-cpu", "imagehash", "lxml", "numpy", "nvidia-dali-cuda130", "obstore", "open_clip_torch",
+    "pillow", "pubmed_parser", "pyarrow", "scipy", "tokenizers", "torch", "webdataset",
+)  # fmt: skip
+"""Whose versions are told, where they are installed."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Row:
     ratio: float
     goal: str
     """Of the ratio, such as `>= 15`; empty when none was set."""
+    range: tuple[float, float] | None = None
+    """The lowest and the highest ratio of a round."""
 
 
 def timed(name: str, work: Callable[[], object]) -> Contender:
@@ -62,6 +69,12 @@ def medians(measured: Mapping[str, list[float]]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in measured.items()}
 
 
+def spread(measured: Mapping[str, list[float]], above: str, below: str) -> tuple[float, float]:
+    """The lowest and the highest quotient of two measures in one round."""
+    quotients = [a / b for a, b in zip(measured[above], measured[below], strict=True)]
+    return min(quotients), max(quotients)
+
+
 @contextlib.contextmanager
 def one_core() -> Iterator[None]:
     """Pin this thread, and the threads and processes that it starts, to one core."""
@@ -75,29 +88,21 @@ def one_core() -> Iterator[None]:
 
 def machine() -> dict[str, object]:
     """What the numbers were measured on and with."""
-    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    cpuinfo = Path("/proc/cpuinfo")
+    model = re.search(r"^model name\s*: (.*)$", cpuinfo.read_text("utf-8") if cpuinfo.exists() else "", re.MULTILINE)
     return {
         "cpu": model[1] if model else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
-        "memory_bytes": pages,
+        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "load": round(os.getloadavg()[0], 2),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "rustc": said_by("rustc", "--version"),
-        "commit": said_by("git", "describe", "--always", "--dirty"),
-        "tar": said_by("tar", "--version").split("\n")[0],
-        "packages": {
-            name: metadata.version(name)
-            for name in (
-                "biomedica datasets lxml numpy obstore open_clip_torch pillow pubmed_parser pyarrow tokenizers torch webdataset"
-            ).split()
-        },
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
 
 
-def said_by(*command: str) -> str:
-    """What `command` prints, run in the repository; empty when it cannot be run."""
+def _version(package: str) -> str | None:
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,14 +1,15 @@
 """The table of ratios, for the terminal and for README."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness.measure import Row
+from biomedica.benchmarks.measure import Row
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 
-def markdown(rows: list[Row], where: str) -> str:
+def markdown(rows: Sequence[Row], where: str) -> str:
     """The rows as one aligned table, with the machine under it.
 
     A ratio with a goal of at least something says how many times faster we are; one with a goal of at most

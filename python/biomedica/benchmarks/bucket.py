@@ -11,9 +11,9 @@ import obstore
 from obstore.store import S3Store
 
 import biomedica
-from harness.bucket_server import BUCKET, IMAGES
-from harness.corpus import Corpus
-from harness.measure import Row, interleaved, medians, timed
+from biomedica.benchmarks.bucket_server import BUCKET, IMAGES
+from biomedica.benchmarks.corpus import Corpus
+from biomedica.benchmarks.measure import Measured, Row, interleaved, medians, spread, timed
 
 ARTICLES = 1000
 AT_ONCE = 64
@@ -22,7 +22,7 @@ DELAYS = {30: ">= 0.9", 0: ""}
 """Milliseconds that the server takes to answer, as S3 does and as nothing does, with the goals."""
 
 
-def bucket(_: Corpus, rounds: int) -> tuple[list[Row], dict[str, list[float]]]:
+def bucket(_: Corpus, rounds: int) -> Measured:
     """Documents, metadata and images of a bucket: listed, fetched, checked by MD5, hashed and parsed."""
     rows = []
     raw: dict[str, list[float]] = {}
@@ -34,7 +34,8 @@ def bucket(_: Corpus, rounds: int) -> tuple[list[Row], dict[str, list[float]]]:
         seconds = medians(measured)
         mine, theirs = (f"{num_bytes / seconds[name] / 1e6:,.0f} MB/s" for name in ("ours", "gets"))
         case = f"bucket to Arrow, 2 threads, {delay} ms a request"
-        rows.append(Row(case, mine, "obstore: plain requests", theirs, seconds["gets"] / seconds["ours"], goal))
+        span = spread(measured, "gets", "ours")
+        rows.append(Row(case, mine, "obstore: plain requests", theirs, seconds["gets"] / seconds["ours"], goal, span))
         raw |= {f"{name}, {delay} ms": values for name, values in measured.items()}
     return rows, raw
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TypeAlias
 
 import numpy as np
 import open_clip
@@ -17,11 +16,9 @@ from open_clip_train import data as open_clip_data
 from PIL import Image
 
 import biomedica
+from biomedica.benchmarks.corpus import Corpus
+from biomedica.benchmarks.measure import Contender, Measured, Row, interleaved, medians, one_core, spread, timed
 from biomedica.load.tokenize import ClipTokenizer
-from harness.corpus import WORK, Corpus
-from harness.measure import Contender, Row, interleaved, medians, one_core, timed
-
-Measured: TypeAlias = tuple[list[Row], dict[str, list[float]]]
 
 SIZE = (800, 600)
 SAMPLES = 512
@@ -61,7 +58,8 @@ def tokens(corpus: Corpus, rounds: int) -> Measured:
             f"{len(texts) / seconds[f'{peer}{name}']:,.0f} captions/s" for peer in ("biomedica", "open_clip")
         )
         ratio = seconds[f"open_clip{name}"] / seconds[f"biomedica{name}"]
-        return Row(case, ours, "open_clip's tokenizer", theirs, ratio, goal)
+        span = spread(measured, f"open_clip{name}", f"biomedica{name}")
+        return Row(case, ours, "open_clip's tokenizer", theirs, ratio, goal, span)
 
     return [
         row("captions to tokens, 1 core", "", ">= 10"),
@@ -110,9 +108,8 @@ def loader(corpus: Corpus, rounds: int) -> Measured:
     rate = medians(measured)
 
     def row(case: str, ours: str, peer: str, theirs: str, goal: str) -> Row:
-        return Row(
-            case, f"{rate[ours]:,.0f} images/s", peer, f"{rate[theirs]:,.0f} images/s", rate[ours] / rate[theirs], goal
-        )
+        mine, other = (f"{rate[name]:,.0f} images/s" for name in (ours, theirs))
+        return Row(case, mine, peer, other, rate[ours] / rate[theirs], goal, spread(measured, ours, theirs))
 
     return [
         row("shards to batches, 1 core", "biomedica, 1", "open_clip's loader, in the process", "open_clip, 0", ">= 4"),
@@ -148,8 +145,8 @@ def captions(corpus: Corpus) -> Iterator[str]:
 
 
 def photographs(corpus: Corpus) -> Path:
-    """Shards of JPEGs of `SIZE`, made of the corpus's images and captions under `target/bench` when not there yet."""
-    directory = WORK / f"loader-{SAMPLES}"
+    """Shards of JPEGs of `SIZE`, made of the corpus's images and captions below its place of work when not there yet."""
+    directory = corpus.work / f"loader-{SAMPLES}"
     if (directory / "complete").exists():
         return directory
     directory.mkdir(parents=True, exist_ok=True)

@@ -1,18 +1,13 @@
-"""What the case `decode` measures: images with the texture of photographs, and who decodes them."""
+"""Images with the texture of photographs, for the cases that decode."""
 
 import io
 
 import numpy as np
-import torch
-from open_clip.transform import image_transform
 from PIL import Image
 
-from biomedica._core import Decoder
-from biomedica.load.dali import DaliDecoder
-from harness.measure import Contender, timed
+__all__ = ["images", "progressive"]
 
 COUNT = 64
-SIZE = 224
 
 
 def images() -> list[bytes]:
@@ -46,28 +41,3 @@ def progressive(encoded: list[bytes]) -> list[bytes]:
         Image.open(io.BytesIO(image)).save(out, "JPEG", quality=88, progressive=True)
         result.append(out.getvalue())
     return result
-
-
-def contenders(encoded: list[bytes], *, threads: int, peers: bool = True) -> list[Contender]:
-    """Ours first, then its peers, each decoding all of `encoded`."""
-    decoder = Decoder(SIZE, threads=threads)
-    out = np.empty((len(encoded), 3, SIZE, SIZE), np.float32)
-    seeds = range(len(encoded))
-    ours = timed(f"biomedica, {threads} threads", lambda: decoder.decode_batch(encoded, seeds, out))
-    if not peers:
-        return [ours]
-    torch.set_num_threads(1)
-    transform = image_transform(SIZE, is_train=True)
-    dali = DaliDecoder(SIZE, device="cpu", batch_size=len(encoded), threads=threads)
-    whole = progressive(encoded)
-
-    def pillow() -> None:
-        for image in encoded:
-            transform(Image.open(io.BytesIO(image)).convert("RGB"))
-
-    return [
-        ours,
-        timed("pillow", pillow),
-        timed("dali", lambda: dali.decode_batch(encoded, seeds)),
-        timed("progressive", lambda: decoder.decode_batch(whole, seeds, out)),
-    ]

@@ -8,15 +8,15 @@ import datasets
 import webdataset
 
 import biomedica
-from harness.corpus import WORK, Corpus
-from harness.measure import Row, interleaved, medians, one_core, timed
+from biomedica.benchmarks.corpus import Corpus
+from biomedica.benchmarks.measure import Measured, Row, interleaved, medians, one_core, spread, timed
 
 EPOCHS = 4
 """Of each round."""
 CHUNK = 1 << 20
 
 
-def stream(corpus: Corpus, rounds: int) -> tuple[list[Row], dict[str, list[float]]]:
+def stream(corpus: Corpus, rounds: int) -> Measured:
     """Samples of local shards as encoded bytes and text, from the page cache, on one core."""
     datasets.disable_progress_bars()
     shards = shards_of(corpus)
@@ -48,7 +48,8 @@ def stream(corpus: Corpus, rounds: int) -> tuple[list[Row], dict[str, list[float
 
     def row(peer: str, goal: str, amount: float, unit: str) -> Row:
         rates = [f"{amount / value:,.0f} {unit}" for value in (ours, seconds[peer])]
-        return Row("stream, 1 core", rates[0], peer, rates[1], seconds[peer] / ours, goal)
+        span = spread(measured, peer, "biomedica")
+        return Row("stream, 1 core", rates[0], peer, rates[1], seconds[peer] / ours, goal, span)
 
     return [
         row("webdataset", ">= 5", count, "samples/s"),
@@ -62,7 +63,7 @@ def shards_of(corpus: Corpus) -> list[str]:
 
     The peers take the columns of all shards from the first: one format, as a dataset promises for each shard.
     """
-    output = WORK / "stream" / corpus.name.replace(" ", "-").replace(",", "")
+    output = corpus.work / "stream" / corpus.name.replace(" ", "-").replace(",", "")
     by_format: dict[str, list[str]] = {}
     for shard in biomedica.extract(corpus.packages, output).shards():
         first = next(iter(biomedica.stream(shard, shuffle=False)))

@@ -1,6 +1,0 @@
-"""biomedica beside its peers, measured in one run on one machine: `make bench`.
-
-Every number is the median of interleaved rounds (A, B, A, B, …) over a warm page cache, after one round that does not
-count. "One core" means pinned to one. A debug build is refused. The raw seconds of every round, the versions of all
-that was measured and the machine go to `benches/runs/<date>-<machine>.json`.
-"""
