@@ -53,6 +53,7 @@ def judged(
         for name, _, kind in tasks
         if kind in METRICS
         for at, method in enumerate(methods)
+        if method == "zero-shot" or kind in {"classify", "multilabel"}
     }
     for one in made.values():
         one.write(files)
@@ -61,7 +62,9 @@ def judged(
     found: list[Score] = []
     for (_, name, _), one in made.items():
         found += scores(one, metrics[name], **DRAWS.options)
-    of_tasks = {task.name: list(methods) for task in judged_tasks if task.state == "evaluated"}
+    of_tasks: dict[str, list[str]] = {}
+    for _, task, method in made:
+        of_tasks[task] = list(dict.fromkeys([*of_tasks.get(task, []), method]))
 
     def read(model: str, task: str, method: str) -> Predictions:
         return made[model, task, method]

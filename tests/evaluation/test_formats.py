@@ -83,7 +83,8 @@ def test_latex_is_balanced_and_every_row_has_all_columns(evaluation: Evaluation)
     assert text.count(r"\begin{tabular}{llrr}") == text.count(r"\end{tabular}") == 2
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     rows = [line for line in text.splitlines() if line.endswith(r" \\")]
-    assert len(rows) == 2 * (1 + len({domain for _, domain, _ in TASKS}) + 1)
+    # A header, the domains and all tasks, for zero-shot and for probes; of retrieval there are no probes.
+    assert len(rows) == (1 + 4 + 1) + (1 + 4 + 1)
     assert all(len(re.findall(r"(?<!\\)&", row)) == 3 for row in rows)
     assert r"\toprule" in text
     assert r"\textbf{0." in text
@@ -153,6 +154,22 @@ def test_a_domain_that_lacks_a_task_says_which(tmp_path: Path) -> None:
     assert NONE not in rows["pathology"]
     assert "radiology has no average: lost-lesions (missing)." in table.notes
     assert r"-- & -- & -- \\" in formatted(found, "latex")
+
+
+def test_of_one_domain_alone_there_is_no_row_of_all(tmp_path: Path) -> None:
+    found = judged(tmp_path, tasks=TASKS[:2])
+    table = tables.averages(found, "zero-shot")
+    assert [row[:2] for row in table.rows] == [("microscopy", "2")]
+    assert isinstance(table.rows[0][2], Number)
+    assert not any("no average" in note for note in table.notes)
+
+
+def test_a_method_has_the_tasks_that_it_can_have(evaluation: Evaluation) -> None:
+    assert [row[0] for row in tables.of_domain(evaluation, "pathology", "probe").rows] == ["colon-polyps"]
+    assert [row[0] for row in tables.of_domain(evaluation, "figures", "probe").rows] == ["torn-retina"]
+    rows = {row[0]: row[1] for row in tables.averages(evaluation, "probe").rows}
+    assert rows["pathology"] == "1"
+    assert rows["radiology"] == "1 of 2"
 
 
 def test_methods_come_in_the_order_of_what_they_have_seen(evaluation: Evaluation) -> None:

@@ -50,6 +50,15 @@ def test_the_average_is_that_of_the_run_where_it_has_the_same_tasks(runs: list[P
     assert {one.model: one for one in board.ranking.averages if one.domain == ""} == own
 
 
+def test_one_domain_alone_can_be_ranked(tmp_path: Path) -> None:
+    judged(tmp_path / "run", tasks=TASKS[:2])
+    board = bm.leaderboard(tmp_path / "run", draws=100)
+    assert board.models == ["tuned", "untuned"]
+    assert [(one.domain, one.tasks) for one in board.ranking.averages] == [("", 2)] * 2
+    assert [one.p_holm for one in board.ranking.comparisons if one.domain == ""] == [pytest.approx(1 / 101)]
+    assert "microscopy" not in board.formatted("text").splitlines()[1]
+
+
 def test_a_task_that_was_changed_is_not_compared(runs: list[Path], tmp_path: Path) -> None:
     files = storage(shutil.copytree(runs[1], tmp_path / "changed"))
     found = bm.Evaluation.read(files.root)

@@ -90,7 +90,7 @@ def markdown_report(evaluation: "Evaluation") -> str:
     for method in tables.ordered_methods(evaluation):
         lines.append(f"## {_escaped(tables.title_of(method))}")
         add(tables.averages(evaluation, method), 3)
-        for domain in tables.domains(evaluation):
+        for domain in tables.domains(evaluation, method):
             add(tables.of_domain(evaluation, domain, method), 3)
         for of_averages in (True, False):
             if (compared := tables.comparisons(evaluation, method, of_averages=of_averages)).rows:
@@ -104,7 +104,7 @@ def _text(evaluation: "Evaluation") -> str:
     found = [
         as_text(tables.of_domain(evaluation, domain, method))
         for method in tables.ordered_methods(evaluation)
-        for domain in tables.domains(evaluation)
+        for domain in tables.domains(evaluation, method)
     ]
     found += [as_text(tables.averages(evaluation, method)) for method in tables.ordered_methods(evaluation)]
     found += [as_text(absent)] if (absent := tables.absent(evaluation)).rows else []

@@ -5,7 +5,7 @@ by, of the same images. Scores of other tasks of the same name are never compare
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -114,7 +114,10 @@ def rank(
         return loaded(name, task)
 
     names, methods = list(by_name), {task.name: [method] for task in common}
+    # Of one domain alone, the average over all is the domain's.
+    whole = "" if len({task.domain for task in common}) > 1 else common[0].domain
     means = averages(names, common, methods, read, draws, partial=False)
+    means = [replace(one, domain="") if one.domain == whole else one for one in means]
     values = {one.model: one.value for one in means if one.domain == ""}
     if lacking := [name for name in names if name not in values]:
         raise EvaluationError(
@@ -124,6 +127,7 @@ def rank(
     places = [1 + sum(other > values[name] for other in values.values()) for name in order]
     pairs = [(order[0], name) for name in order[1:]]
     compared = comparisons(order, common, methods, read, draws, partial=False, pairs=pairs)
+    compared = [replace(one, domain="") if one.domain == whole else one for one in compared]
     progress(total, total)
     return Ranking(
         tuple(by_name[name][0] for name in order), tuple(places), tuple(common), tuple(left_out), tuple(means),

@@ -20,6 +20,7 @@ __all__ = [
     "Number",
     "Table",
     "absent",
+    "applies",
     "averages",
     "comparisons",
     "costs",
@@ -93,6 +94,11 @@ class Table:
         return tuple(any(not isinstance(row[at], str) for row in self.rows) for at in range(len(self.columns)))
 
 
+def applies(method: "Method", task: "JudgedTask") -> bool:
+    """Whether a task of its kind can have a method: nothing is learned for multiple choice and retrieval."""
+    return method == "zero-shot" or task.kind in {"classify", "multilabel"}
+
+
 def title_of(method: "Method") -> str:
     """A method in words."""
     few = _FEW.fullmatch(method)
@@ -111,9 +117,9 @@ def ordered_methods(evaluation: "Evaluation") -> list["Method"]:
     return sorted(evaluation.methods(), key=place)
 
 
-def domains(evaluation: "Evaluation") -> list[str]:
-    """In the order of the tasks."""
-    return list(dict.fromkeys(task.domain for task in evaluation.tasks))
+def domains(evaluation: "Evaluation", method: "Method" = "zero-shot") -> list[str]:
+    """Those of the tasks that a method applies to, in their order."""
+    return list(dict.fromkeys(task.domain for task in evaluation.tasks if applies(method, task)))
 
 
 def level_of(evaluation: "Evaluation") -> float:
@@ -148,8 +154,10 @@ def averages(evaluation: "Evaluation", method: "Method") -> Table:
     names = [model.name for model in evaluation.models]
     found = {(one.model, one.domain): one for one in evaluation.averages if one.method == method}
     rows, notes = list[tuple[Cell, ...]](), list[str]()
-    for domain in ("", *domains(evaluation)):
-        of_domain = [task for task in evaluation.tasks if domain in ("", task.domain)]
+    # Of one domain alone, the average over all is the domain's.
+    several = len(domains(evaluation, method)) > 1
+    for domain in (*domains(evaluation, method), *([""] if several else [])):
+        of_domain = [task for task in evaluation.tasks if domain in ("", task.domain) and applies(method, task)]
         own = {name: found[name, domain] for name in names if (name, domain) in found}
         count = next((one.tasks for one in own.values()), 0)
         tasks = NONE if not count else f"{count} of {len(of_domain)}" if count < len(of_domain) else str(count)
@@ -159,9 +167,8 @@ def averages(evaluation: "Evaluation", method: "Method") -> Table:
             lacking = [f"{task.name} ({task.state})" for task in of_domain if task.state != "evaluated"]
             lacking = lacking or [task.name for task in of_domain if not _has_all(evaluation, task, method)]
             notes.append(f"{domain} has no average: {', '.join(lacking) or 'too few images'}.")
-    if not any(domain == "" for _, domain in found):
+    if several and not any(domain == "" for _, domain in found):
         notes.append("There is no average over all tasks, as some lack scores.")
-    rows = [*rows[1:], rows[0]]
     return Table(
         f"{title_of(method)}: averages by domain",
         ("domain", "tasks", *names),
@@ -175,7 +182,7 @@ def of_domain(evaluation: "Evaluation", domain: str, method: "Method") -> Table:
     names = [model.name for model in evaluation.models]
     rows = list[tuple[Cell, ...]]()
     for task in evaluation.tasks:
-        if task.domain != domain:
+        if task.domain != domain or not applies(method, task):
             continue
         own = {name: one for name in names if (one := evaluation.primary(name, task.name, method)) is not None}
         cells: Mapping[str, Cell] = _row(evaluation, own, method, task=task.name)

@@ -4,8 +4,9 @@ from biomedica.evaluation.board import Leaderboard, by_task, left_out, models, s
 from biomedica.evaluation.record import Average, Score
 from biomedica.evaluation.tables import ALL, Table
 from biomedica.web.evaluation.forest import Row, forest
-from biomedica.web.evaluation.page import rendered
+from biomedica.web.evaluation.page import WORDS
 from biomedica.web.evaluation.radar import radar
+from biomedica.web.standalone import page
 
 __all__ = ["leaderboard_page"]
 
@@ -36,9 +37,11 @@ def leaderboard_page(board: Leaderboard) -> str:
         for domain in domains
     ]
     values = {domain: {name: one.value for name, one in own.items()} for domain, own in by_domain.items()}
-    return rendered(
+    return page(
+        "evaluation",
         "leaderboard.html",
-        title=board.title,
+        board.title,
+        **WORDS,
         models=names,
         standings=standings(board),
         overview=forest("Averages", rows, names),

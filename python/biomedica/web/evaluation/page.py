@@ -1,17 +1,14 @@
 """The page of an evaluation, one static file: scores with intervals, what was confused, mistakes, cost, receipts."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from markupsafe import Markup
 
 from biomedica.evaluation import tables
 from biomedica.evaluation.predictions import load_predictions
 from biomedica.evaluation.tables import Number, Table, number, title_of
 from biomedica.exceptions import EvaluationError
-from biomedica.web.app import HERE, environment
 from biomedica.web.evaluation.calibration import Reliability, reliability
 from biomedica.web.evaluation.curve import Curve, curve
 from biomedica.web.evaluation.forest import Forest, Row, forest
@@ -19,17 +16,23 @@ from biomedica.web.evaluation.matrix import Confused, Matrix, confused
 from biomedica.web.evaluation.pictures import Picture, pictures
 from biomedica.web.evaluation.radar import Radar, radar
 from biomedica.web.evaluation.scale import marker
-from biomedica.web.standalone import policy
+from biomedica.web.standalone import page
 
 if TYPE_CHECKING:
     from biomedica._storage import Storage
     from biomedica.evaluation.record import Evaluation, JudgedTask, Score
 
-__all__ = ["MOST_EXAMPLES", "evaluation_page", "rendered"]
+__all__ = ["MOST_EXAMPLES", "WORDS", "evaluation_page"]
 
 MOST_EXAMPLES = 16
 """Images of each model and task."""
 _FEW = "few-shot-"
+WORDS: Mapping[str, Callable[..., object]] = {
+    "marker": marker,
+    "is_hash": lambda one: isinstance(one, str) and re.fullmatch(r"[0-9a-f]{64}", one) is not None,
+    "is_link": lambda one: isinstance(one, str) and one.startswith(("https://", "http://")),
+}
+"""What the templates of evaluations ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +103,11 @@ def evaluation_page(evaluation: "Evaluation", files: "Storage") -> str:
     except EvaluationError as error:
         shown, problem = {}, str(error)
     done = [task for task in evaluation.tasks if task.state == "evaluated"]
-    return rendered(
+    return page(
+        "evaluation",
         "evaluation.html",
-        title=f"Evaluation of {_listed(names)}",
+        f"Evaluation of {_listed(names)}",
+        **WORDS,
         where=str(files.root),
         summary=tables.summary(evaluation),
         models=names,
@@ -114,21 +119,6 @@ def evaluation_page(evaluation: "Evaluation", files: "Storage") -> str:
         problem=problem,
         costs=tables.costs(evaluation),
         receipts=[tables.receipt(evaluation), tables.models(evaluation), tables.sources(evaluation)],
-    )
-
-
-def rendered(template: str, **values: Any) -> str:  # noqa: ANN401 - what the template has
-    """A page of this piece, with its style within it."""
-    sheets = (HERE / "static" / "base.css", HERE / "evaluation" / "static" / "evaluation.css")
-    style = "".join(sheet.read_text("utf-8") for sheet in sheets)
-    pages = environment("evaluation")
-    pages.globals.update(marker=marker)
-    pages.tests["hash"] = lambda one: isinstance(one, str) and re.fullmatch(r"[0-9a-f]{64}", one) is not None
-    pages.tests["link"] = lambda one: isinstance(one, str) and one.startswith(("https://", "http://"))
-    return pages.get_template(f"evaluation/{template}").render(
-        policy=policy(style),
-        style=Markup(style),  # noqa: S704 - files of this package
-        **values,
     )
 
 
@@ -150,7 +140,7 @@ def _method(evaluation: "Evaluation", at: int, method: str, names: Sequence[str]
             name, tables.of_domain(evaluation, name, method),
             None if method.startswith(_FEW) else _forest(evaluation, name, method, names),
         )
-        for name in tables.domains(evaluation)
+        for name in tables.domains(evaluation, method)
     ]  # fmt: skip
     compared = [tables.comparisons(evaluation, method, of_averages=one) for one in (True, False)]
     return Method(
