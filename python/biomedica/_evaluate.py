@@ -13,6 +13,7 @@ from biomedica._storage import storage
 from biomedica.evaluation.compared import Draws
 from biomedica.evaluation.data import TaskData
 from biomedica.evaluation.features import cache_folder
+from biomedica.evaluation.methods import checked_methods
 from biomedica.evaluation.models import parse_models
 from biomedica.evaluation.record import Evaluation
 from biomedica.evaluation.run import Evaluating, Run
@@ -29,6 +30,7 @@ def evaluate(
     *,
     tasks: Iterable[StrPath] | StrPath | None = None,
     data_root: StrPath | None = None,
+    methods: Sequence[str] | str = ("zero-shot",),
     partial: bool = False,
     draws: int = 10_000,
     level: float = 0.95,
@@ -43,11 +45,11 @@ def evaluate(
     storage_options: StorageOptions | None = None,
     progress: Callable[[Evaluating], object] | None = None,
 ) -> Evaluation:
-    """Judge models by tasks, by the words of the tasks alone (zero-shot).
+    """Judge models by tasks: by the words of the tasks alone (zero-shot), and by classifiers that learn from their features.
 
     Features of images and texts are made once for each model and kept, by what they were made of: another evaluation of
     the same images, of another task or with other prompts, costs little. `output` gets `evaluation.json` (what is
-    returned), `predictions/MODEL/TASK.zero-shot.parquet`, and `examples.parquet`; what an earlier evaluation left there
+    returned), `predictions/MODEL/TASK.METHOD.parquet`, and `examples.parquet`; what an earlier evaluation left there
     is replaced. A task whose data are missing or damaged is told as such, and no average stands in for it.
 
     Args:
@@ -56,6 +58,9 @@ def evaluate(
         output: A directory or a prefix of a store.
         tasks: Names of tasks or domains, task files and directories of these; all of the registry when not given.
         data_root: Where the paths of the tasks' data begin; see `tasks`.
+        methods: `zero-shot`; `probe`, a logistic regression on the features of the task's training images; `few-shot-K`, the
+            same on K images of each class, five times. A task that names no training images is cross-validated in five
+            folds. Multiple choice and retrieval have zero-shot only.
         partial: Judge by the images that can be decoded where some cannot, and give averages of domains that lack tasks.
         draws: Of the bootstrap that makes intervals and compares models.
         level: Share of intervals that are to hold the true number.
@@ -94,7 +99,7 @@ def evaluate(
     run = Run(
         [TaskData(task, data_root, storage_options=storage_options) for task in find(given)],
         storage(output, storage_options), Draws(draws=draws, level=level, seed=seed),
-        partial=partial, examples=examples, models=len(specs), progress=progress,
+        partial=partial, examples=examples, methods=checked_methods(methods), models=len(specs), progress=progress,
     )  # fmt: skip
     try:
         from biomedica.train.device import fastest
@@ -110,7 +115,7 @@ def evaluate(
             run.judge(spec, pair, world.device, root, batch_size)
     receipt = {
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "seed": seed, "draws": draws, "level": level, "partial": partial, "device": world.device.name,
+        "methods": list(methods) if not isinstance(methods, str) else [methods], "seed": seed, "draws": draws, "level": level, "partial": partial, "device": world.device.name,
         "precision": world.device.precision, "decoder": pair.images.decoder, "begun": run.begun,
     }  # fmt: skip
     return run.finish(receipt)

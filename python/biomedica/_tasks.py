@@ -23,6 +23,8 @@ class Listed:
     """What a check of its data found; None where none was made, and for missing data."""
     problem: str | None = None
     """What is wrong with the data, of a check or of their path; None when nothing is."""
+    train: "Listed | None" = None
+    """How its training images are; None where the task names none. Without them it can be asked all the same."""
 
     @property
     def state(self) -> str:
@@ -47,7 +49,7 @@ def tasks(
             not given.
         data_root: Directory or prefix of a store that the data's paths begin at; by default what the environment
             variable `BIOMEDICA_TASKS` names, else, for a task file, the directory that it lies in.
-        check: Read all keys and labels, and compare them with the task.
+        check: Read all keys and labels, of training images too, and compare them with the task.
         storage_options: How the store is spoken to; see `biomedica.open`.
 
     Raises:
@@ -64,9 +66,11 @@ def tasks(
 
 
 def _listed(data: TaskData, check: bool) -> Listed:
+    training = data.train()
+    train = None if training is None else _listed(training, check)
     try:
         missing = data.missing
         split = data.check() if check and missing is None else None
     except TaskError as error:
-        return Listed(task=data.task, missing=None, problem=str(error))
-    return Listed(task=data.task, missing=missing, split=split)
+        return Listed(task=data.task, missing=None, problem=str(error), train=train)
+    return Listed(task=data.task, missing=missing, split=split, train=train)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 import biomedica as bm
+from biomedica.cli import main
 from biomedica.evaluation.data import TaskData
 from biomedica.evaluation.tasks import Task
 from shards import write_tar
@@ -128,6 +130,41 @@ def test_missing_data_say_how_to_get_them(tmp_path: Path) -> None:
         list(found)
     listed = bm.tasks(tmp_path / "own.toml", check=True)
     assert [one.state for one in listed] == ["missing"]
+
+
+def test_training_images_are_read_and_checked_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_csv(
+        tmp_path / "t.csv",
+        ("image", "label", "part"),
+        ("i.png", "a", "test"),
+        ("j.png", "b", "train"),
+        ("k.png", "c", "x"),
+    )
+    for name in "ij":
+        (tmp_path / f"{name}.png").write_bytes(png(ord(name)))
+    data = 'format = "csv"\npath = "t.csv"\nlabel = "label"\nfilter = {part = "test"}\n[train]\n'
+    tested = task(tmp_path, data + 'filter = {part = "train"}')
+    train = tested.train()
+    assert train is not None
+    assert [(item.image, item.label) for item in train] == [(png(ord("j")), 1)]
+    assert (train.task.name, train.train()) == ("own (train)", None)
+    (listed,) = bm.tasks(tmp_path / "own.toml", check=True)
+    assert listed.split is not None
+    assert listed.split.classes == {"a": 1, "b": 0}
+    assert listed.train is not None
+    assert listed.train.split is not None
+    assert listed.train.split.classes == {"a": 0, "b": 1}
+    assert main(["tasks", str(tmp_path / "own.toml"), "--check"]) == 0
+    assert "training images: present" in capfd.readouterr().out
+
+    task(tmp_path, data + 'filter = {part = "x"}')
+    assert main(["tasks", str(tmp_path / "own.toml"), "--check"]) == 1
+    assert re.search(r"data: present.*training images: damaged.*'c' is none", capfd.readouterr().out, re.DOTALL)
+    task(tmp_path, data + 'path = "u.csv"')
+    assert main(["tasks", str(tmp_path / "own.toml"), "--check", "--log-format", "json"]) == 0
+    said = json.loads(capfd.readouterr().out)
+    assert (said["state"], said["train"]["state"]) == ("present", "missing")
+    assert "u.csv" in said["train"]["missing"]
 
 
 def test_labels_and_columns_that_do_not_fit_are_named(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Task files: what is refused, where it is told, and by which names they are found."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import biomedica as bm
+from biomedica.evaluation.layout import Data
 from biomedica.evaluation.tasks import Task, find
 
 GOOD = """
@@ -81,6 +83,49 @@ def test_what_is_wrong_is_told_with_file_and_key(tmp_path: Path, old: str, new: 
         load(tmp_path, GOOD.replace(old, new, 1))
     assert told in str(error.value)
     assert "cells.toml" in str(error.value)
+
+
+def trained(tmp_path: Path, train: str, data: str = "") -> Task:
+    text = GOOD.replace('label = "label"', f'label = "label"\n{data}').replace("[[", "[train]\nX\n[[", 1)
+    return load(tmp_path, text.replace("X", train, 1))
+
+
+def test_training_images_are_where_the_tests_are_but_for_what_is_said(tmp_path: Path) -> None:
+    data = 'filter = {part = "test"}\ngroup = "patient"\nsha256 = "' + "0" * 64 + '"'
+    task = trained(tmp_path, 'split = "train"\nfilter = {part = "train"}', data)
+    assert task.train == replace(task.data, split="train", sha256=None, filter={"part": ("train",)})
+    assert trained(tmp_path, 'label_columns = true\npath = "x.csv"').train == Data(
+        format="csv", path="x.csv", split="test", label_columns=True
+    )
+    assert trained(tmp_path, 'format = "folder"\npath = "train"', data).train == Data(
+        format="folder", path="train", split="test"
+    )
+    assert load(tmp_path, GOOD).train is None
+    assert load(tmp_path, GOOD).sha256 != task.sha256
+
+
+@pytest.mark.parametrize(
+    ("train", "told"),
+    [
+        ('pth = "x.csv"', "train.pth: is no key that is known here; did you mean path"),
+        ('path = "../x.csv"', "train.path"),
+        ('path = "x.csv"\nfiles = "*"', "train.files: data of format csv have none"),
+        ('format = "csvv"\npath = "x"', "train.format: is 'csvv'; did you mean csv?"),
+        ('format = "parquet"\npath = "x"', "train.label: is missing"),
+        ('split = "train"', "train.path: with files and filter are those of data"),
+    ],
+)
+def test_what_is_wrong_about_training_images_is_told(tmp_path: Path, train: str, told: str) -> None:
+    with pytest.raises(bm.TaskError) as error:
+        trained(tmp_path, train)
+    assert told in str(error.value)
+
+
+def test_only_what_has_classes_has_training_images(tmp_path: Path) -> None:
+    text = GOOD.replace('"classify"', '"retrieval"').replace('label = "label"', 'captions = "c"\n[train]\npath = "x"')
+    text = text.replace('templates = ["a photo of {}."]', "")
+    with pytest.raises(bm.TaskError, match="train: a task of kind retrieval has no training images"):
+        load(tmp_path, text)
 
 
 def test_tasks_are_found_by_name_domain_file_and_directory(tmp_path: Path) -> None:

@@ -39,6 +39,13 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, type=location, metavar="DIR", help="where the evaluation goes")
     add_tasks(parser, "default: the registry")
     parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=["zero-shot"],
+        metavar="METHOD",
+        help="zero-shot, probe (logistic regression on features), few-shot-K (default: zero-shot)",
+    )
+    parser.add_argument(
         "--partial",
         action="store_true",
         help="judge by the images that can be decoded where some cannot, and average what tasks there are",
@@ -83,6 +90,7 @@ def run(args: argparse.Namespace, output: "Output") -> int:
             args.output,
             tasks=args.tasks,
             data_root=args.data_root,
+            methods=args.methods,
             partial=args.partial,
             draws=args.draws,
             level=args.confidence,

@@ -47,28 +47,39 @@ def run(args: argparse.Namespace, output: "Output") -> int:
     else:
         text = "\n\n".join(map(_details, listed)) if args.tasks else _table(listed)
         output.result("tasks", {}, text)
-    return 1 if any(one.problem for one in listed) else 0
+    return 1 if any(_problems(one) for one in listed) else 0
+
+
+def _problems(one: "Listed") -> list[str]:
+    return [found.problem for found in (one, one.train) if found is not None and found.problem]
 
 
 def _values(one: "Listed") -> dict[str, Any]:
-    task, split = one.task, one.split
-    values: dict[str, Any] = {
+    task = one.task
+    return {
         "name": task.name,
         "domain": task.domain,
         "kind": task.kind,
         "metric": task.metric,
         "classes": [found.name for found in task.classes],
-        "state": one.state,
-        "data": task.data.location,
         "licence": task.licence,
         "citation": task.citation,
         "source_url": task.source_url,
         "how_to_get": task.how_to_get,
         "task_sha256": task.sha256,
+        **_data_values(one),
+        "train": None if one.train is None else _data_values(one.train),
+    }
+
+
+def _data_values(one: "Listed") -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "data": one.task.data.location,
+        "state": one.state,
         "missing": one.missing,
         "problem": one.problem,
     }
-    if split is not None:
+    if (split := one.split) is not None:
         values |= {"items": split.items, "by_class": dict(split.classes), "groups": split.groups}
         values |= {"unasked": split.unasked, "filtered": split.filtered, "split_sha256": split.sha256}
     return values
@@ -88,11 +99,12 @@ def _table(listed: "Sequence[Listed]") -> str:
     states = [one.state for one in listed]
     counts = ", ".join(f"{states.count(state)} {state}" for state in ("present", "missing", "damaged"))
     text.append(f"{len(listed)} tasks: {counts}; `biomedica tasks NAME` says how to get the data")
-    return "\n".join(text + [f"{one.task.name}: {one.problem}" for one in listed if one.problem])
+    return "\n".join(text + [f"{one.task.name}: {problem}" for one in listed for problem in _problems(one)])
 
 
 def _state(one: "Listed") -> str:
-    return one.state if one.split is None else f"{one.split.items:,} images"
+    state = one.state if one.split is None else f"{one.split.items:,} images"
+    return state if one.train is None else f"{state} (training images: {_state(one.train)})"
 
 
 def _details(one: "Listed") -> str:
@@ -104,9 +116,14 @@ def _details(one: "Listed") -> str:
         lines.append(f"  {found.name}: {', '.join(found.prompts)}{count}")
     lines += [f"templates: {' | '.join(task.templates)}"] if task.kind != "retrieval" else []
     lines += [f"source: {task.source_url}", f"citation: {task.citation}", f"licence: {task.licence}"]
-    if split:
+    lines += _data_lines(one, "data")
+    lines += _data_lines(one.train, "training images") if one.train else []
+    return "\n".join(lines)
+
+
+def _data_lines(one: "Listed", what: str) -> list[str]:
+    lines = []
+    if split := one.split:
         lines.append(f"images: {split.items:,}; groups: {split.groups:,}; left out by filter: {split.filtered:,}")
         lines.append(f"split sha256: {split.sha256}")
-    lines.append(f"data: {one.state}")
-    lines += [text for text in (one.missing, one.problem) if text]
-    return "\n".join(lines)
+    return [f"{what}: {one.state}", *lines, *(text for text in (one.missing, one.problem) if text)]

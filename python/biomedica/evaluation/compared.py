@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biomedica.evaluation import statistics
+from biomedica.evaluation.methods import applies
 from biomedica.evaluation.record import Average, Comparison, JudgedTask
 from biomedica.evaluation.resample import DRAWS, Estimate, Sampled, estimate
 from biomedica.evaluation.scores import sampled, task_seed, value
@@ -70,7 +71,7 @@ def comparisons(
             }
             for name, one in differences.items():
                 of_tasks.append(_told(one, first, second, method, draws, task=name))
-            means = _averages(tasks, differences, partial=partial)
+            means = _averages(_asked(tasks, method), differences, partial=partial)
             of_averages += [_told(one, first, second, method, draws, domain=name) for name, (one, _) in means.items()]
         found += [*_corrected(of_tasks), *_corrected(of_averages)]
     return found
@@ -103,7 +104,7 @@ def averages(
                 for name, task in _done(tasks, methods, method).items()
                 if (one := _estimate(task, read(model, name, method), draws)) is not None
             }
-            for domain, (mean, count) in _averages(tasks, estimates, partial=partial).items():
+            for domain, (mean, count) in _averages(_asked(tasks, method), estimates, partial=partial).items():
                 at = statistics.interval_of(mean, seed=draws.seed, level=draws.level)
                 found.append(
                     Average(
@@ -115,6 +116,10 @@ def averages(
 
 def _methods(methods: Mapping[str, Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(method for of_task in methods.values() for method in of_task))
+
+
+def _asked(tasks: Sequence[JudgedTask], method: str) -> list[JudgedTask]:
+    return [task for task in tasks if applies(method, task.kind)]
 
 
 def _done(tasks: Sequence[JudgedTask], methods: Mapping[str, Sequence[str]], method: str) -> dict[str, JudgedTask]:

@@ -5,7 +5,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from biomedica._sources import StorageOptions, StrPath
@@ -76,10 +76,21 @@ class TaskData:
     ) -> None:
         self.task = task
         place: StrPath | None = root or os.environ.get(ROOT_VARIABLE) or (task.path.parent if task.path else None)
+        self._place = place
         self.root = None if place is None else DataRoot(place, storage_options)
         self._storage_options = storage_options
         self._tallies = Counter[str]()
         """Of the last time that its rows were read."""
+
+    def train(self) -> "TaskData | None":
+        """The images that probes are trained with, as the data of a task `NAME (train)`; None where the task names none.
+
+        Its `train()` is None. Missing training images are told by its `missing`: the task itself can still be asked.
+        """
+        if self.task.train is None:
+            return None
+        task = replace(self.task, name=f"{self.task.name} (train)", data=self.task.train, train=None)
+        return TaskData(task, self._place, storage_options=self._storage_options)
 
     @property
     def name(self) -> str:

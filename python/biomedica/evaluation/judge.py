@@ -1,17 +1,18 @@
 """One model at one task after the other: features, predictions, scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from biomedica.evaluation.compared import Draws
 from biomedica.evaluation.examples import Example, chosen
-from biomedica.evaluation.gather import gather
+from biomedica.evaluation.gather import Gathered, gather
+from biomedica.evaluation.methods import ZERO_SHOT, applies, learned, taught
 from biomedica.evaluation.predictions import About, Predictions
 from biomedica.evaluation.record import Cost, JudgedTask, Score
 from biomedica.evaluation.scores import chance, scores
 from biomedica.evaluation.zeroshot import zero_shot
-from biomedica.exceptions import TaskError
+from biomedica.exceptions import EvaluationError, TaskError
 
 if TYPE_CHECKING:
     from biomedica.evaluation.data import TaskData
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from biomedica.train.device import Device
 
 __all__ = ["Judge", "Judged", "unjudged"]
-
-ZERO_SHOT = "zero-shot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ class Judge:
     partial: bool
     """Whether images that can be decoded may stand for all."""
     examples: int
+    methods: Sequence[str] = (ZERO_SHOT,)
 
     def judge(self, data: "TaskData", progress: Callable[[int, int], object] = lambda *_: None) -> Judged:
         """The model at a task; data that are damaged or partial are told in the task's state.
@@ -83,14 +83,43 @@ class Judge:
                 " the others stand for all"
             )
             return Judged(replace(task, state="partial", reason=reason), cost=cost)
-        about = About.of(data.task, model=self.model, weights=self.weights, method=ZERO_SHOT)
-        columns = zero_shot(
-            data.task, found.answers, found.features, self.captions, self.logit_scale, self.device.put
-        )  # fmt: skip
-        said = Predictions.of(about, {"key": found.answers.keys, "group": found.answers.groups, **columns})
-        numbers = scores(said, task.metric, **self.draws.options)
-        examples = chosen(said, found, self.captions, self.examples)
-        return Judged(replace(task, chance=chance(said, task.metric)), (said,), tuple(numbers), cost, tuple(examples))
+        predictions, examples = list[Predictions](), list[Example]()
+        if ZERO_SHOT in self.methods:
+            about = self._about(data, ZERO_SHOT)
+            columns = zero_shot(
+                data.task, found.answers, found.features, self.captions, self.logit_scale, self.device.put
+            )  # fmt: skip
+            said = Predictions.of(about, {"key": found.answers.keys, "group": found.answers.groups, **columns})
+            predictions.append(said)
+            examples = chosen(said, found, self.captions, self.examples)
+        if wanted := [one for one in self.methods if one != ZERO_SHOT and applies(one, task.kind)]:
+            of_probes, told = self._learned(data, wanted, found, progress)
+            predictions += of_probes
+            task = replace(task, training=told)
+        numbers = [one for said in predictions for one in scores(said, task.metric, **self.draws.options)]
+        if predictions:
+            task = replace(task, chance=chance(predictions[0], task.metric))
+        return Judged(task, tuple(predictions), tuple(numbers), cost, tuple(examples))
+
+    def _learned(
+        self, data: "TaskData", methods: Sequence[str], found: Gathered, progress: Callable[[int, int], object]
+    ) -> tuple[list[Predictions], str]:
+        """Predictions of classifiers that were trained, and with what; none where the training images will not do."""
+        try:
+            training = taught(data, self.images, progress, partial=self.partial)
+            kind = self.device.torch_device.type
+            made = [
+                learned(
+                    data.task, one, found, training, self._about(data, one), seed=self.draws.seed, device=kind
+                )
+                for one in methods
+            ]  # fmt: skip
+        except (TaskError, EvaluationError) as error:
+            return [], f"none: {error}"
+        return made, training.told
+
+    def _about(self, data: "TaskData", method: str) -> About:
+        return About.of(data.task, model=self.model, weights=self.weights, method=method)
 
 
 def unjudged(data: "TaskData", missing: str | None = None) -> JudgedTask:

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from biomedica._sources import StorageOptions
 from biomedica._stream import Sample, stream
+from biomedica.evaluation.layout import Data
 from biomedica.evaluation.root import DataRoot, checked_image
-from biomedica.evaluation.tasks import Data, Task
+from biomedica.evaluation.tasks import Task
 from biomedica.exceptions import BiomedicaError, TaskError
 from biomedica.selections.names import near
 

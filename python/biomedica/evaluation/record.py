@@ -74,6 +74,8 @@ class JudgedTask:
     """Images of each class, by name; empty for `choice` and `retrieval`."""
     chance: float | None = None
     """What guessing is expected to reach in `metric`."""
+    training: str | None = None
+    """What probes and few-shot classifiers were trained with, or why there are none; None where none was asked for."""
     sha256: str
     """Of the task file."""
     split_sha256: str | None = None

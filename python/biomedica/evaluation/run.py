@@ -57,6 +57,7 @@ class Run:
         draws: How intervals are made.
         partial: Whether the images that can be decoded may stand for all, and the tasks that are there for a domain.
         examples: Images to keep of each model and task.
+        methods: See `biomedica.evaluate`.
         models: How many will come.
         progress: Told how far it is.
 
@@ -72,6 +73,7 @@ class Run:
         *,
         partial: bool,
         examples: int,
+        methods: Sequence[str],
         models: int,
         progress: Callable[[Evaluating], object] | None,
     ) -> None:
@@ -79,6 +81,7 @@ class Run:
         self._begin = time.monotonic()
         self._data, self._files, self._draws = data, files, draws
         self._partial, self._most, self._progress = partial, examples, progress
+        self._wanted = methods
         self._tasks = {one.task.name: _begun(one) for one in data}
         self._total = models * sum(task.state == "evaluated" for task in self._tasks.values())
         if not self._total:
@@ -109,6 +112,7 @@ class Run:
             judge = Judge(
                 model=spec.name, weights=record["weights"], logit_scale=pair.logit_scale, images=images,
                 captions=captions, device=device, draws=self._draws, partial=self._partial, examples=self._most,
+                methods=self._wanted,
             )  # fmt: skip
             for data in self._data:
                 if self._tasks[data.task.name].state == "evaluated":
@@ -119,7 +123,7 @@ class Run:
         read = lru_cache(HELD)(lambda model, task, method: load_predictions(self._files, model, task, method))
         tasks = [self._tasks[one.task.name] for one in self._data]
         done = [task for task in tasks if task.state == "evaluated"]
-        methods = {task.name: list(self._methods[task.name]) for task in done}
+        methods = {task.name: list(self._methods.get(task.name, ())) for task in done}
         models = [model.name for model in self._models]
         names = {task.name for task in done}
         found = Evaluation(

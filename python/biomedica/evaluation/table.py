@@ -31,8 +31,14 @@ class Table:
         return frozenset(self._values)
 
     def error(self, key: str, problem: str) -> TaskError:
-        """What to raise about a key."""
-        return TaskError(f"{self._where}: {self._prefix}{key}: {problem}")
+        """What to raise about a key; about the table itself where it is empty."""
+        path = f"{self._prefix}{key}".rstrip(".")
+        return TaskError(f"{self._where}: {path}: {problem}")
+
+    def completed(self, other: "Table", keys: Iterable[str]) -> "Table":
+        """This table, with these keys of another where it lacks them."""
+        values = {key: other._values[key] for key in keys if key in other._values}  # noqa: SLF001 - its own class
+        return Table({**values, **self._values}, self._where, self._prefix)
 
     def text(self, key: str, *, among: Iterable[str] | None = None) -> str:
         """A text that must be there, one of `among` if these are given."""
