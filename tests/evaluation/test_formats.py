@@ -138,6 +138,12 @@ def test_of_errors_the_smallest_is_the_best(evaluation: Evaluation) -> None:
     assert sum(one.is_best for one in errors) == 1
 
 
+def test_of_equals_none_is_the_best(evaluation: Evaluation) -> None:
+    scores = tuple(replace(one, value=0.5) for one in evaluation.scores)
+    for row in tables.of_domain(replace(evaluation, scores=scores), "pathology", "zero-shot").rows:
+        assert not any(isinstance(cell, Number) and (cell.is_best or cell.is_worse) for cell in row)
+
+
 def test_one_model_alone_is_not_the_best(tmp_path: Path) -> None:
     alone = judged(tmp_path, {"only": 0.8}, TASKS[:2])
     for row in tables.of_domain(alone, "microscopy", "zero-shot").rows:
@@ -179,6 +185,13 @@ def test_methods_come_in_the_order_of_what_they_have_seen(evaluation: Evaluation
         "zero-shot", "probe", "few-shot-2", "few-shot-16"
     ]  # fmt: skip
     assert tables.title_of("few-shot-1") == "Few-shot, 1 image a class"
+
+
+def test_a_task_that_no_method_has_judged_is_named(tmp_path: Path) -> None:
+    found = judged(tmp_path, methods=("probe",))
+    rows = {row[0]: row[2:] for row in tables.absent(found).rows}
+    assert rows["figure-captions"] == ("evaluated", "no method that was asked for has its kind")
+    assert set(rows) == {"tissue-questions", "figure-captions", "lost-lesions", "torn-retina"}
 
 
 def test_an_unknown_format_is_refused_with_those_there_are(evaluation: Evaluation) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ import biomedica as bm
 from biomedica._storage import storage
 from biomedica.cli import main
 from biomedica.exceptions import EvaluationError
+from biomedica.web.evaluation.reports import write_reports
+from bucket import Bucket
 from evaluation.judged import SCRIPT, TASKS, judged
 
 DONE = [name for name, _, kind in TASKS if kind not in {"missing", "partial"}]
@@ -160,6 +163,26 @@ def test_the_command_writes_what_the_name_ends_in(
     printed = capsys.readouterr().out
     assert printed.splitlines()[2].split()[:2] == ["1", "monday/tuned"]
     assert printed.endswith(f"{path}\n")
+
+
+def test_runs_and_the_page_may_lie_in_a_store(runs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    bucket = Bucket()
+    try:
+        for path in runs[1].rglob("*"):
+            if path.is_file():
+                bucket.put(f"runs/tuesday/{path.relative_to(runs[1]).as_posix()}", path.read_bytes())
+        remote, options = "s3://lab/runs/tuesday", bucket.options()
+        board = bm.leaderboard([runs[0], remote], "s3://lab/board.html", draws=100, storage_options=options)
+        assert board == replace(bm.leaderboard(runs, draws=100), runs=board.runs)
+        assert bucket.get("board.html").startswith(b"<!doctype html>")
+        found = bm.Evaluation.read(remote, storage_options=options)
+        write_reports(found, storage(remote, options))
+        assert {"report.html", "report.md"} <= set(bucket.names("runs/tuesday"))
+        assert bucket.get("runs/tuesday/report.html").count(b'<table class="matrix">') == 2 * 2
+    finally:
+        bucket.close()
 
 
 def test_the_page_shows_places_and_what_does_not_count(runs: list[Path], tmp_path: Path, page: Page) -> None:

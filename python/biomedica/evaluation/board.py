@@ -171,8 +171,8 @@ def left_out(board: Leaderboard) -> Table:
 
 def _marked(cells: list[Number]) -> list[Number]:
     """The best of a row marked."""
-    best = max(one.value for one in cells)
-    return [replace(one, is_best=len(cells) > 1 and one.value == best) for one in cells]
+    values = {one.value for one in cells}
+    return [replace(one, is_best=len(values) > 1 and one.value == max(values)) for one in cells]
 
 
 def _best(table: Table, columns: range) -> Table:

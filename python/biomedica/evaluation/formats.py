@@ -17,7 +17,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 SCORE_FIELDS = (
     "domain", "task", "kind", "state", "model", "method", "metric", "value", "low", "high", "interval", "units",
     "is_primary", "deviation", "chance", "items", "groups", "task_sha256", "split_sha256", "weights_sha256", "seed", "draws",
-    "level", "reason",
+    "level", "training", "reason",
 )  # fmt: skip
 """Columns of CSV."""
 _LATEX = {
@@ -133,7 +133,7 @@ def _csv(evaluation: "Evaluation") -> str:
             entry |= {
                 "domain": task.domain, "kind": task.kind, "state": task.state, "items": task.items,
                 "groups": task.groups, "task_sha256": task.sha256, "split_sha256": task.split_sha256,
-                "reason": task.reason, "chance": task.chance if entry.get("metric") == task.metric else None,
+                "training": task.training, "reason": task.reason, "chance": task.chance if entry.get("metric") == task.metric else None,
             }  # fmt: skip
     return _csv.text(SCORE_FIELDS, entries)
 

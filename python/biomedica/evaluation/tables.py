@@ -5,10 +5,11 @@ number without either mark cannot be told apart from the best.
 """
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from biomedica.evaluation.methods import FEW_SHOT, PROBE, ZERO_SHOT, applies
 
 if TYPE_CHECKING:
     from biomedica.evaluation.record import Average, Comparison, Evaluation, JudgedTask, Method, Score
@@ -20,7 +21,6 @@ __all__ = [
     "Number",
     "Table",
     "absent",
-    "applies",
     "averages",
     "comparisons",
     "costs",
@@ -41,7 +41,6 @@ __all__ = [
 ALL = "all tasks"
 NONE = "–"
 """A cell that has nothing to say."""
-_FEW = re.compile(r"few-shot-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,32 +93,27 @@ class Table:
         return tuple(any(not isinstance(row[at], str) for row in self.rows) for at in range(len(self.columns)))
 
 
-def applies(method: "Method", task: "JudgedTask") -> bool:
-    """Whether a task of its kind can have a method: nothing is learned for multiple choice and retrieval."""
-    return method == "zero-shot" or task.kind in {"classify", "multilabel"}
-
-
 def title_of(method: "Method") -> str:
     """A method in words."""
-    few = _FEW.fullmatch(method)
+    few = FEW_SHOT.fullmatch(method)
     if few:
         return f"Few-shot, {few[1]} image{'' if few[1] == '1' else 's'} a class"
-    return {"zero-shot": "Zero-shot", "probe": "Linear probe"}.get(method, method)
+    return {ZERO_SHOT: "Zero-shot", PROBE: "Linear probe"}.get(method, method)
 
 
 def ordered_methods(evaluation: "Evaluation") -> list["Method"]:
     """Those that have scores: zero-shot, probe, few-shot by the number of images, others."""
 
     def place(method: "Method") -> tuple[int, int]:
-        few = _FEW.fullmatch(method)
-        return (2, int(few[1])) if few else ({"zero-shot": 0, "probe": 1}.get(method, 3), 0)
+        few = FEW_SHOT.fullmatch(method)
+        return (2, int(few[1])) if few else ({ZERO_SHOT: 0, PROBE: 1}.get(method, 3), 0)
 
     return sorted(evaluation.methods(), key=place)
 
 
-def domains(evaluation: "Evaluation", method: "Method" = "zero-shot") -> list[str]:
+def domains(evaluation: "Evaluation", method: "Method" = ZERO_SHOT) -> list[str]:
     """Those of the tasks that a method applies to, in their order."""
-    return list(dict.fromkeys(task.domain for task in evaluation.tasks if applies(method, task)))
+    return list(dict.fromkeys(task.domain for task in evaluation.tasks if applies(method, task.kind)))
 
 
 def level_of(evaluation: "Evaluation") -> float:
@@ -157,7 +151,7 @@ def averages(evaluation: "Evaluation", method: "Method") -> Table:
     # Of one domain alone, the average over all is the domain's.
     several = len(domains(evaluation, method)) > 1
     for domain in (*domains(evaluation, method), *([""] if several else [])):
-        of_domain = [task for task in evaluation.tasks if domain in ("", task.domain) and applies(method, task)]
+        of_domain = [task for task in evaluation.tasks if domain in ("", task.domain) and applies(method, task.kind)]
         own = {name: found[name, domain] for name in names if (name, domain) in found}
         count = next((one.tasks for one in own.values()), 0)
         tasks = NONE if not count else f"{count} of {len(of_domain)}" if count < len(of_domain) else str(count)
@@ -182,7 +176,7 @@ def of_domain(evaluation: "Evaluation", domain: str, method: "Method") -> Table:
     names = [model.name for model in evaluation.models]
     rows = list[tuple[Cell, ...]]()
     for task in evaluation.tasks:
-        if task.domain != domain or not applies(method, task):
+        if task.domain != domain or not applies(method, task.kind):
             continue
         own = {name: one for name in names if (one := evaluation.primary(name, task.name, method)) is not None}
         cells: Mapping[str, Cell] = _row(evaluation, own, method, task=task.name)
@@ -226,10 +220,16 @@ def comparisons(evaluation: "Evaluation", method: "Method", *, of_averages: bool
 
 def absent(evaluation: "Evaluation") -> Table:
     """Tasks that were asked for and have no scores."""
+    scored = {score.task for score in evaluation.scores}
     rows = tuple(
-        (task.name, task.domain, task.state, task.reason or NONE)
+        (
+            task.name,
+            task.domain,
+            task.state,
+            task.reason or task.training or "no method that was asked for has its kind",
+        )
         for task in evaluation.tasks
-        if task.state != "evaluated"
+        if task.state != "evaluated" or task.name not in scored
     )
     return Table("Tasks without scores", ("task", "domain", "state", "reason"), rows)
 
@@ -265,13 +265,13 @@ def sources(evaluation: "Evaluation") -> Table:
     rows = tuple(
         (
             one.name, one.sha256, one.split_sha256 or NONE, one.items, one.groups or NONE, one.unreadable, one.unasked,
-            one.licence, one.citation, one.source_url,
+            one.training or NONE, one.licence, one.citation, one.source_url,
         )
         for one in evaluation.tasks
     )  # fmt: skip
     columns = (
-        "task", "sha-256 of task", "sha-256 of split", "images", "groups", "unreadable", "without question", "licence",
-        "citation", "source",
+        "task", "sha-256 of task", "sha-256 of split", "images", "groups", "unreadable", "without question",
+        "trained with", "licence", "citation", "source",
     )  # fmt: skip
     return Table("Tasks", columns, rows)
 
@@ -307,7 +307,7 @@ def _row(
     metric = getattr(next(iter(own.values())), "metric", "")
     lower = metric.endswith(("_rank", "calibration_error"))
     leader = (min if lower else max)(known, key=known.__getitem__)
-    best = known[leader]
+    best, several = known[leader], len(set(known.values())) > 1
     threshold = 1 - level_of(evaluation)
     worse = {
         ({one.first, one.second} - {leader}).pop()
@@ -315,7 +315,7 @@ def _row(
         if _is_of(one, method, task, domain) and leader in (one.first, one.second) and one.p_holm < threshold
     }
     return {
-        name: replace(one, is_best=one.value == best, is_worse=one.value != best and name in worse)
+        name: replace(one, is_best=one.value == best and several, is_worse=one.value != best and name in worse)
         for name, one in cells.items()
     }
 

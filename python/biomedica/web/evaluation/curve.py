@@ -1,11 +1,11 @@
 """A metric over the number of training images of each class, beside what zero-shot and a probe of all reach."""
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from biomedica.evaluation.methods import FEW_SHOT, PROBE, ZERO_SHOT
 from biomedica.evaluation.tables import number
 from biomedica.web.evaluation.scale import Scale, covering, marker
 
@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 420, 260
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 300.0, 12.0, 222.0
 LEAST = 2
 """Numbers of images that make a curve."""
-LEVELS = {"zero-shot": "zero-shot", "probe": "all images"}
+LEVELS = {ZERO_SHOT: "zero-shot", PROBE: "all images"}
 LONGEST = 16
 
 
@@ -80,7 +80,7 @@ def curve(evaluation: "Evaluation", task: "JudgedTask") -> Curve | None:
     for one in evaluation.scores:
         if one.task != task.name or not one.is_primary or one.model not in names or not math.isfinite(one.value):
             continue
-        if few := re.fullmatch(r"few-shot-([1-9]\d{0,8})", one.method):
+        if few := FEW_SHOT.fullmatch(one.method):
             found.setdefault(one.model, {})[int(few[1])] = one
         elif one.method in LEVELS:
             flat.append((names.index(one.model), one.method, one))

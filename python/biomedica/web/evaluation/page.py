@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from biomedica.evaluation import tables
+from biomedica.evaluation.methods import FEW_SHOT, ZERO_SHOT
 from biomedica.evaluation.predictions import load_predictions
 from biomedica.evaluation.tables import Number, Table, number, title_of
 from biomedica.exceptions import EvaluationError
@@ -26,7 +27,6 @@ __all__ = ["MOST_EXAMPLES", "WORDS", "evaluation_page"]
 
 MOST_EXAMPLES = 16
 """Images of each model and task."""
-_FEW = "few-shot-"
 WORDS: Mapping[str, Callable[..., object]] = {
     "marker": marker,
     "is_hash": lambda one: isinstance(one, str) and re.fullmatch(r"[0-9a-f]{64}", one) is not None,
@@ -102,7 +102,8 @@ def evaluation_page(evaluation: "Evaluation", files: "Storage") -> str:
         shown = pictures(files, MOST_EXAMPLES)
     except EvaluationError as error:
         shown, problem = {}, str(error)
-    done = [task for task in evaluation.tasks if task.state == "evaluated"]
+    scored = {score.task for score in evaluation.scores}
+    done = [task for task in evaluation.tasks if task.state == "evaluated" and task.name in scored]
     return page(
         "evaluation",
         "evaluation.html",
@@ -138,7 +139,7 @@ def _method(evaluation: "Evaluation", at: int, method: str, names: Sequence[str]
     found = [
         Domain(
             name, tables.of_domain(evaluation, name, method),
-            None if method.startswith(_FEW) else _forest(evaluation, name, method, names),
+            None if FEW_SHOT.fullmatch(method) else _forest(evaluation, name, method, names),
         )
         for name in tables.domains(evaluation, method)
     ]  # fmt: skip
@@ -181,7 +182,7 @@ def _task(
             "at": place, "name": model.name, "weights": str(model.record.get("weights", "–")), "examples": examples,
             "left": left,
         }  # fmt: skip
-        told |= _said(evaluation, task, files, model.name, methods[0] if methods else "zero-shot")
+        told |= _said(evaluation, task, files, model.name, methods[0] if methods else ZERO_SHOT)
         models.append(Model(**told))
     metrics = [tables.metrics_of_task(evaluation, task, method) for method in methods]
     return Task(f"task-{at}", task, metrics, curve(evaluation, task), models, run)
