@@ -10,6 +10,7 @@ that fit into 1 GiB as float64, a copy, and one of those held out; the principal
 classifier [D + 1, C] for L-BFGS. On CUDA the features are copied there as they are.
 """
 
+import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Linear", "Samples", "choose", "fit"]
+__all__ = ["Linear", "Samples", "choose", "fit", "threads_for"]
 
 BYTES = 8
 """Of a number."""
@@ -40,6 +41,8 @@ SHARP = 1e3
 """By which coordinates are stretched and, squared, values: what changes by less than 1e-10 is nothing to torch's L-BFGS."""
 FLAT = 1e-12
 """Of the largest variance, what counts as none."""
+SMALL = 1 << 26
+"""Multiplications of a pass that one thread does."""
 WORSE = 2
 """Strengths in a row that do worse end a path to weaker ones."""
 
@@ -224,6 +227,22 @@ class _Problem:
         floor = torch.full_like(variance, strength / len(self.samples))
         floor[-1] = 0
         return (variance[:, None] * curved + floor[:, None]).rsqrt()
+
+
+@contextlib.contextmanager
+def threads_for(samples: Samples) -> Iterator[None]:
+    """One thread of torch for what is small.
+
+    Its threads spin while they wait for each other, which costs more than it gives, and twenty times as much where other
+    processes want the cores.
+    """
+    before = torch.get_num_threads()
+    if len(samples) * samples.dimension * samples.classes < SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def fit(samples: Samples, strength: float) -> Linear:

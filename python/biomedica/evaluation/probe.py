@@ -226,11 +226,13 @@ def _scores(
     strengths: Sequence[float], seed: int, tested: "Samples",
 ) -> "Floats":  # fmt: skip
     """What a classifier that learned some of the images says of others."""
-    from biomedica.evaluation.logistic import fit
+    from biomedica.evaluation.logistic import fit, threads_for
 
     own = None if groups is None else [groups[at] for at in rows]
-    strength = _strength(samples, labels[rows], rows, own, strengths, seed)
-    return fit(samples.only(rows), strength).scores(tested)
+    chosen = samples.only(rows)
+    with threads_for(chosen):
+        strength = _strength(samples, labels[rows], rows, own, strengths, seed)
+        return fit(chosen, strength).scores(tested)
 
 
 def _strength(
