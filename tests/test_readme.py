@@ -62,4 +62,4 @@ def test_commands_of_the_guide_are_understood(page: str) -> None:
 
 def test_every_page_of_the_guide_is_in_its_contents() -> None:
     contents = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert sorted(re.findall(r": (\w+\.md)$", contents, re.MULTILINE)) == GUIDE
+    assert sorted(re.findall(r": ([\w-]+\.md)$", contents, re.MULTILINE)) == GUIDE

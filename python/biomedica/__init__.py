@@ -11,8 +11,8 @@ document, `open` opens a dataset, `stream` gives its samples, or those of any sh
 `duplicates` finds copies among its images, `embed` and `cluster` make features of images and clusters of these.
 Experts name clusters of images in `annotate`, `label` settles their votes and labels all images, `audit` measures how
 right that is, `select` chooses some of the pairs, `leaks` finds those that test sets have too. `tasks` lists what models
-can be evaluated on, `evaluate` judges models by it. `attribution` writes who made each image, `export` and `push` hand
-datasets on. The command `biomedica` has the same words.
+can be evaluated on, `evaluate` judges models by it, `leaderboard` ranks those of several evaluations. `attribution` writes
+who made each image, `export` and `push` hand datasets on. The command `biomedica` has the same words.
 """
 
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from biomedica._export import Exported, export
     from biomedica._extract import PartBegun, PartEnded, Progress, extract
     from biomedica._index import Indexed, index
+    from biomedica._leaderboard import Leaderboard, leaderboard
     from biomedica._leaks import Leaks, leaks
     from biomedica._push import Pushed, push
     from biomedica._read import Chunk, Reader, read
@@ -90,6 +91,7 @@ __all__ = [
     "Exported",
     "Indexed",
     "Labelling",
+    "Leaderboard",
     "Leaks",
     "Listed",
     "Loader",
@@ -130,6 +132,7 @@ __all__ = [
     "extract",
     "index",
     "label",
+    "leaderboard",
     "leaks",
     "loader",
     "merge",
@@ -167,6 +170,7 @@ _HOME = {
     "Exported": "_export",
     "Indexed": "_index",
     "Labelling": "concepts.label",
+    "Leaderboard": "_leaderboard",
     "Leaks": "_leaks",
     "Listed": "_tasks",
     "Loader": "load.loader",
@@ -203,6 +207,7 @@ _HOME = {
     "survey": "_survey",
     "index": "_index",
     "label": "concepts.label",
+    "leaderboard": "_leaderboard",
     "leaks": "_leaks",
     "loader": "load.loader",
     "merge": "train.merge",

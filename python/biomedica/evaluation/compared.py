@@ -44,6 +44,7 @@ def comparisons(
     draws: Draws,
     *,
     partial: bool,
+    pairs: Sequence[tuple[str, str]] | None = None,
 ) -> list[Comparison]:
     """Each pair of models at each task, and at the averages over tasks, by the tasks' metrics.
 
@@ -56,11 +57,13 @@ def comparisons(
         read: Gives predictions.
         draws: How the bootstrap is made.
         partial: See `averages`.
+        pairs: Only these; each two models when not given.
     """
     found: list[Comparison] = []
+    of = list(combinations(models, 2)) if pairs is None else pairs
     for method in _methods(methods):
         of_tasks, of_averages = list[Comparison](), list[Comparison]()
-        for first, second in combinations(models, 2):
+        for first, second in of:
             differences = {
                 name: one
                 for name, task in _done(tasks, methods, method).items()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from biomedica.evaluation.features import Cache
     from biomedica.evaluation.tasks import Task
 
-__all__ = ["ZERO_SHOT", "Taught", "applies", "checked_methods", "learned", "taught"]
+__all__ = ["FEW_SHOT", "PROBE", "ZERO_SHOT", "Taught", "applies", "checked_methods", "learned", "taught"]
 
 ZERO_SHOT, PROBE = "zero-shot", "probe"
 FEW_SHOT = re.compile(r"few-shot-([1-9][0-9]{0,3})")

@@ -171,6 +171,8 @@ def read_predictions(
 
 def load_predictions(files: Storage, model: str, task: str, method: str) -> Predictions:
     """`read_predictions` of files that are open."""
+    if any(set(name) & set("/\\\0") or name in {"", ".", ".."} for name in (model, task, method)):
+        raise EvaluationError(f"{model!r:.80}, {task!r:.80}, {method!r:.80}: no names of a model, a task and a method")
     path = Predictions.path(model, task, method)
     where, data = files.location(path), files.read(path)
     if data is None:

@@ -188,7 +188,11 @@ class Evaluation:
 
     def write(self, files: Storage) -> None:
         """Put it into a directory or prefix, in place of what is there."""
-        files.write(FILE, json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False).encode())
+        files.write(FILE, self.json().encode())
+
+    def json(self) -> str:
+        """All of it, as `evaluation.json` has it."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False)
 
     def task(self, name: str) -> JudgedTask:
         """A task by its name."""

@@ -10,8 +10,7 @@ from biomedica.concepts.features import checked_name
 from biomedica.dataset import Dataset
 from biomedica.dataset import open as open_dataset
 from biomedica.selections.ids import Ids, IdSet, read_ids
-from biomedica.web.app import HERE, environment
-from biomedica.web.standalone import policy
+from biomedica.web.standalone import page
 from biomedica.web.view import named
 from biomedica.web.view.index import open_index
 from biomedica.web.view.summary import summarise
@@ -59,15 +58,12 @@ def report(
         summary = summarise(index)
     finally:
         index.close()
-    sheets = (HERE / "static" / "base.css", HERE / "view" / "static" / "view.css")
-    style = "".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
-    pages = environment("view")
-    text = pages.get_template("view/report.html").render(
+    text = page(
+        "view",
+        "report.html",
+        f"{Path(opened.location).name}: overview",
         summary=summary,
-        title=f"{Path(opened.location).name}: overview",
         selection=named(selection),
-        style=style,
-        policy=policy(style),
         made=f"{opened.location}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
     path = Path(output)

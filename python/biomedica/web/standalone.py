@@ -4,12 +4,38 @@ import base64
 import hashlib
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
+from biomedica.web.app import HERE, environment
 from biomedica.web.images import Shown
 
-__all__ = ["NOTHING", "inlined", "policy"]
+__all__ = ["NOTHING", "inlined", "page", "policy"]
 
 NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 """An empty image, where one cannot be shown."""
+
+
+def page(piece: str, template: str, title: str, **values: object) -> str:
+    """A page of one file, without scripts, with the style of all pages and that of its piece within it.
+
+    Args:
+        piece: A folder here, with `static/PIECE.css` and `templates/`.
+        template: One of its templates, which includes `standalone_head.html`.
+        title: As the browser's tab says it.
+        values: What the template puts in.
+    """
+    sheets = (HERE / "static" / "base.css", HERE / piece / "static" / f"{piece}.css")
+    style = "".join(sheet.read_text("utf-8") for sheet in sheets)
+    return (
+        environment(piece)
+        .get_template(f"{piece}/{template}")
+        .render(
+            policy=policy(style),
+            style=Markup(style),  # noqa: S704 - files of this package
+            title=title,
+            **values,
+        )
+    )
 
 
 def policy(style: str, scripts: Sequence[str] = ()) -> str:

@@ -4,10 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
-from biomedica.web.app import HERE, environment
-from biomedica.web.standalone import policy
+from biomedica.web.standalone import page
 
 if TYPE_CHECKING:
     from biomedica._bench import Benchmark
@@ -63,9 +60,7 @@ def benchmark_page(found: "Benchmark", before: "Benchmark | None" = None) -> str
     powers = [power for power in range(-6, 12) if low <= power * math.log(2) <= high]
     shown = [power for power in powers if len(powers) <= TICKS or power % 2 == 0]
     ticks = [(place(2.0**power), f"{2.0**power:.3g}") for power in shown]
-    sheets = (HERE / "static" / "base.css", HERE / "benchmark" / "static" / "benchmark.css")
-    style = "".join(sheet.read_text("utf-8") for sheet in sheets)
-    return environment("benchmark").get_template("benchmark/benchmark.html").render(
-        found=found, bars=[bar(row) for row in found.rows], ticks=ticks, one=place(1), before=before, width=WIDTH,
-        policy=policy(style), style=Markup(style),  # noqa: S704 - files of this package
+    return page(
+        "benchmark", "benchmark.html", "Benchmark · biomedica", found=found, bars=[bar(row) for row in found.rows],
+        ticks=ticks, one=place(1), before=before, width=WIDTH,
     )  # fmt: skip

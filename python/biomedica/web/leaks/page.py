@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from markupsafe import Markup
 
 from biomedica.dataset import Dataset
 from biomedica.evaluation.evidence import EVIDENCE
 from biomedica.exceptions import DatasetError
-from biomedica.web.app import HERE, environment
 from biomedica.web.images import thumbnail
-from biomedica.web.standalone import NOTHING, inlined, policy
+from biomedica.web.standalone import NOTHING, inlined, page
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,15 +56,7 @@ def leaks_page(
     tests = read({pair.target for pair in shown})
     for pair in shown:
         pair.images = _of_dataset(dataset, pair.image_id), _image(tests.get(pair.target, b""))
-    own = HERE / "leaks" / "static" / "leaks.css"
-    style = (HERE / "static" / "base.css").read_text("utf-8") + own.read_text("utf-8")
-    template = environment("leaks").get_template("leaks/leaks.html")
-    return template.render(
-        record=record,
-        pairs=shown,
-        policy=policy(style),
-        style=Markup(style),  # noqa: S704 - files of this package
-    )
+    return page("leaks", "leaks.html", "Leaks · biomedica", record=record, pairs=shown)
 
 
 def _chosen(pairs: pa.Table, most: int) -> list[_Pair]:
