@@ -36,6 +36,7 @@ def evaluate(
     level: float = 0.95,
     seed: int = 0,
     examples: int = 8,
+    report: bool = True,
     batch_size: int = 64,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Literal["fp32", "bf16"] | None = None,
@@ -49,8 +50,8 @@ def evaluate(
 
     Features of images and texts are made once for each model and kept, by what they were made of: another evaluation of
     the same images, of another task or with other prompts, costs little. `output` gets `evaluation.json` (what is
-    returned), `predictions/MODEL/TASK.METHOD.parquet`, and `examples.parquet`; what an earlier evaluation left there
-    is replaced. A task whose data are missing or damaged is told as such, and no average stands in for it.
+    returned), `predictions/MODEL/TASK.METHOD.parquet`, `examples.parquet`, `report.html` and `report.md`; what an earlier
+    evaluation left there is replaced. A task whose data are missing or damaged is told as such, and no average stands in for it.
 
     Args:
         models: What is judged, one or several: `ViT-B-32@openai`, `ViT-B-32@weights.safetensors`, a run or checkpoint of
@@ -66,6 +67,7 @@ def evaluate(
         level: Share of intervals that are to hold the true number.
         seed: Of the draws, and of random weights.
         examples: Of each model and task, images that are kept to look at; 0 for none.
+        report: Write `report.html` and `report.md` too.
         batch_size: Images at a time.
         device: `cpu`, `cuda`, or `auto`: CUDA where there is one.
         precision: What the model computes in: `bf16` (autocast) on CUDA and `fp32` elsewhere, if not given.
@@ -95,10 +97,13 @@ def evaluate(
         raise ValueError(f"level is {level} and draws {draws}, but must be between 0 and 1, and 1 or more")
     if batch_size < 1 or examples < 0:
         raise ValueError(f"batch_size is {batch_size} and examples {examples}, but must be 1 or more and 0 or more")
+    if report or examples:
+        import biomedica.web  # noqa: F401 - whether it can be is told now, not after hours
+    files = storage(output, storage_options)
     given = [tasks] if isinstance(tasks, str | os.PathLike) else tasks
     run = Run(
         [TaskData(task, data_root, storage_options=storage_options) for task in find(given)],
-        storage(output, storage_options), Draws(draws=draws, level=level, seed=seed),
+        files, Draws(draws=draws, level=level, seed=seed),
         partial=partial, examples=examples, methods=checked_methods(methods), models=len(specs), progress=progress,
     )  # fmt: skip
     try:
@@ -118,4 +123,9 @@ def evaluate(
         "methods": list(methods) if not isinstance(methods, str) else [methods], "seed": seed, "draws": draws, "level": level, "partial": partial, "device": world.device.name,
         "precision": world.device.precision, "decoder": pair.images.decoder, "begun": run.begun,
     }  # fmt: skip
-    return run.finish(receipt)
+    found = run.finish(receipt)
+    if report:
+        from biomedica.web.evaluation.reports import write_reports
+
+        write_reports(found, files)
+    return found

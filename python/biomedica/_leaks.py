@@ -246,20 +246,7 @@ def _check(threshold: int, similarity: float | None, shown: int, threads: int | 
     if has_weights:
         raise ValueError("weights are those of a model of features; name the features")
     if shown:
-        _need_web()
-
-
-def _need_web() -> None:
-    try:
-        import jinja2  # noqa: F401 - whether it is there is what is asked
-        import PIL  # noqa: F401
-        import starlette  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "the page of leaks needs jinja2, Pillow and starlette: pip install 'biomedica[web]', or ask for no page"
-            " (shown=0)",
-            name=error.name,
-        ) from error
+        import biomedica.web  # noqa: F401 - whether it can be is told now, not after hours
 
 
 def _sidecars(evidence: frozenset[Evidence]) -> list[str]:

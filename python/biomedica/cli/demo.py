@@ -59,11 +59,11 @@ def run(args: argparse.Namespace, output: "Output") -> int:
     values = {"directory": str(learned.directory), "loss_plot": str(learned.loss_plot), **learned.metrics}
     output.result("learned", values, f"{learned.table()}\nloss plot: {learned.loss_plot}")
     if args.evaluate:
-        from biomedica.cli.evaluate import told
         from biomedica.demo.judge import judge
+        from biomedica.evaluation.formats import formatted
 
         judged = judge(args.directory, learned, seed=args.seed, output=output)
         found = {"merged": [asdict(one) for one in judged.merged], "found": judged.found}
-        text = f"{told(judged.evaluation)}\n{judged.table()}\nevaluation: {args.directory / 'evaluation'}"
+        text = f"{formatted(judged.evaluation, 'text')}\n{judged.table()}\nreport: {args.directory / 'evaluation' / 'report.html'}"
         output.result("judged", found, text)
     return 0

@@ -21,8 +21,8 @@ from biomedica.cli.progress import counted
 if TYPE_CHECKING:
     from biomedica import Evaluating
     from biomedica.cli.output import Output
-    from biomedica.evaluation.record import Evaluation
 
+FORMATS = ("text", "markdown", "csv", "json", "latex")
 EXAMPLE = "biomedica evaluate ViT-B-32@openai tuned=logs/bmc --tasks dermatology own.toml --output evaluation/"
 RESUMES = True
 
@@ -71,6 +71,13 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="the folder of features (default: $BIOMEDICA_CACHE, else the user's)",
     )
     parser.add_argument("--no-cache", action="store_true", help="keep no features")
+    parser.add_argument("--no-report", action="store_true", help="write no report.html and report.md")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="of what is printed: csv has a row a score, latex and markdown are tables (default: %(default)s)",
+    )
     add_threads(parser)
     add_storage_options(parser)
 
@@ -78,6 +85,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, output: "Output") -> int:
     """Evaluate, then tell the scores; exit with 1 when data are damaged or partial."""
     import biomedica
+    from biomedica.evaluation.formats import formatted
 
     with counted(output) as show:
 
@@ -96,6 +104,7 @@ def run(args: argparse.Namespace, output: "Output") -> int:
             level=args.confidence,
             seed=args.seed,
             examples=args.examples,
+            report=not args.no_report,
             batch_size=args.batch_size,
             device=args.device,
             precision=args.precision,
@@ -106,25 +115,8 @@ def run(args: argparse.Namespace, output: "Output") -> int:
             progress=progress,
         )
     values = {"output": str(args.output), **dataclasses.asdict(found)}
-    output.result("evaluated", values, f"{told(found)}\n{args.output}")
+    text = formatted(found, args.format)
+    if args.format == "text":
+        text = f"{text}\nreport: {str(args.output).rstrip('/')}/report.html"
+    output.result("evaluated", values, text.rstrip("\n"))
     return 1 if any(task.state in {"damaged", "partial"} for task in found.tasks) else 0
-
-
-def told(found: "Evaluation") -> str:
-    """Each task's metric for each model, with its interval, and why a task has none."""
-    models = [model.name for model in found.models]
-    rows = [["task", "metric", *models]]
-    reasons = []
-    for task in found.tasks:
-        if task.state != "evaluated":
-            reasons.append(f"{task.name}: {task.state}: {task.reason}")
-            continue
-        cells = []
-        for model in models:
-            score = found.primary(model, task.name)
-            interval = "" if score is None or score.low is None else f" [{score.low:.3f}, {score.high:.3f}]"
-            cells.append("-" if score is None else f"{score.value:.3f}{interval}")
-        rows.append([task.name, task.metric, *cells])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, *reasons])

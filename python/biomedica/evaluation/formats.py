@@ -1,6 +1,7 @@
 """Tables in formats for people and programs: text, Markdown, LaTeX; and an evaluation as Markdown report, CSV or JSON."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from biomedica.evaluation import tables
@@ -101,12 +102,12 @@ def markdown_report(evaluation: "Evaluation") -> str:
 
 
 def _text(evaluation: "Evaluation") -> str:
-    found = [
-        as_text(tables.of_domain(evaluation, domain, method))
-        for method in tables.ordered_methods(evaluation)
-        for domain in tables.domains(evaluation, method)
-    ]
-    found += [as_text(tables.averages(evaluation, method)) for method in tables.ordered_methods(evaluation)]
+    found = []
+    for method in tables.ordered_methods(evaluation):
+        for domain in tables.domains(evaluation, method):
+            table = tables.of_domain(evaluation, domain, method)
+            found.append(as_text(replace(table, title=f"{tables.title_of(method)}: {domain}")))
+        found.append(as_text(tables.averages(evaluation, method)))
     found += [as_text(absent)] if (absent := tables.absent(evaluation)).rows else []
     return "\n\n".join(found) + "\n"
 

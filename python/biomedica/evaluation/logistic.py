@@ -43,8 +43,6 @@ SMALL = 1 << 25
 """Products of a pass below which threads cost more than they bring, many times more where cores are busy."""
 FLAT = 1e-12
 """Of the largest variance, what counts as none."""
-SMALL = 1 << 26
-"""Multiplications of a pass that one thread does."""
 WORSE = 2
 """Strengths in a row that do worse end a path to weaker ones."""
 
