@@ -59,7 +59,7 @@ def tasks(
     Example:
         >>> import biomedica as bm
         >>> [one.task.name for one in bm.tasks("dermatology")]
-        ['dermamnist', 'ham10000', 'pad-ufes-20']
+        ['ddi', 'dermamnist', 'ham10000', 'pad-ufes-20']
     """
     given = [names] if isinstance(names, str | os.PathLike) else names
     return [_listed(TaskData(task, data_root, storage_options=storage_options), check) for task in find(given)]
