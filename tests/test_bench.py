@@ -94,15 +94,19 @@ def test_cases_are_measured_and_missing_peers_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: "Page"
 ) -> None:
     monkeypatch.setattr("biomedica._bench.build_profile", "release")
-    absent = Case("absent", "nowhere", "nothing", ("no-such-peer",))
-    monkeypatch.setattr("biomedica._bench.CASES", [*CASES, absent])
+    absent, failing = Case("absent", "nowhere", "nothing", ("no-such-peer",)), Case("failing", "nowhere", "nothing")
+    monkeypatch.setattr("biomedica._bench.CASES", [*CASES, absent, failing])
     told: list[str] = []
     options: dict[str, Any] = {"articles": 4, "rounds": 2, "work": tmp_path / "work"}
     found = biomedica.bench(
-        tmp_path / "out", ["imports", "intervals", "absent"], **options, progress=lambda name, *_: told.append(name)
+        tmp_path / "out",
+        ["imports", "failing", "intervals", "absent"],
+        **options,
+        progress=lambda name, *_: told.append(name),
     )
-    assert told == ["imports", "intervals"]
-    assert found.left_out == {"absent": "needs no-such-peer: pip install no-such-peer"}
+    assert told == ["imports", "failing", "intervals"]
+    assert found.left_out["absent"] == "needs no-such-peer: pip install no-such-peer"
+    assert found.left_out["failing"].startswith("failed: ModuleNotFoundError: No module named")
     assert {row.peer for row in found.rows} >= {"import pyarrow", "scipy.stats.bootstrap"}
     for row in found.rows:
         assert row.range is not None

@@ -73,7 +73,7 @@ def bench(
 
     `output` gets `bench.html`, a page with a picture of all ratios and their spread over the rounds; `bench.md`, the same as
     a table; and `bench.json`, with each round of each contender, versions and machine. A case that needs a package that is
-    not installed is left out, and told.
+    not installed, or that fails, is left out, and told.
 
     Args:
         output: The directory.
@@ -121,7 +121,11 @@ def bench(
     for number, name in enumerate(wanted):
         if progress is not None:
             progress(name, number, len(wanted))
-        found, raw[name] = known[name].run(corpus, rounds)
+        try:
+            found, raw[name] = known[name].run(corpus, rounds)
+        except Exception as error:  # noqa: BLE001 - a peer may fail in any way, and the other cases stand all the same
+            left_out[name] = f"failed: {type(error).__name__}: {error}"
+            continue
         rows += found
     made = Benchmark(
         rows=tuple(rows), left_out=left_out, machine=machine(), rounds=rounds, raw=raw,

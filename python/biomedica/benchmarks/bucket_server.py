@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import json
 import random
+import re
 import sys
 from typing import cast
 
@@ -65,12 +66,17 @@ class Connection(asyncio.Protocol):
             request, self.waiting = self.waiting.split(b"\r\n\r\n", 1)
             key = request.split(b" ", 2)[1].decode().removeprefix(f"/{BUCKET}/")
             body = self.served.get(key)
-            status = b"200 OK" if body is not None else b"404 Not Found"
+            status, extra, sent = b"200 OK" if body is not None else b"404 Not Found", b"", body or b""
+            span = re.search(rb"(?i)\r\nrange: *bytes=(\d+)-(\d*)", request)
+            if body and span:
+                begin, end = int(span[1]), min(int(span[2] or len(body)) + 1, len(body))
+                sent, status = body[begin:end], b"206 Partial Content"
+                extra = b"Content-Range: bytes %d-%d/%d\r\n" % (begin, end - 1, len(body))
             head = (
-                b'HTTP/1.1 %s\r\nContent-Length: %d\r\nETag: "1"\r\n'
+                b'HTTP/1.1 %s\r\nContent-Length: %d\r\nETag: "1"\r\n%s'
                 b"Last-Modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\n"
             )
-            answer = (head % (status, len(body or b"")), body or b"")
+            answer = (head % (status, len(sent), extra), sent)
             asyncio.get_running_loop().call_later(self.seconds, self.transport.writelines, answer)
 
 
