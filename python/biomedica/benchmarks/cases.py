@@ -37,7 +37,7 @@ class Case:
 
 
 MODULES = {
-    "nvidia-dali-cuda130": "nvidia.dali", "open_clip_torch": "open_clip", "pillow": "PIL",
+    "faiss-cpu": "faiss", "nvidia-dali-cuda130": "nvidia.dali", "open_clip_torch": "open_clip", "pillow": "PIL",
 }  # fmt: skip
 _PAPER = ("lxml", "pillow", "pubmed_parser", "webdataset")
 CASES = (
@@ -52,6 +52,8 @@ CASES = (
     Case("phash", "phash", "JPEGs to perceptual hashes, 1 core", ("imagehash", "pillow")),
     Case("tokens", "loading", "captions to tokens, 1 core", ("open_clip_torch", "webdataset")),
     Case("loader", "loading", "shards to batches", ("open_clip_torch", "webdataset")),
+    Case("kmeans", "vectors", "vectors to clusters", ("faiss-cpu",)),
+    Case("ranks", "vectors", "ranks of retrieval", ("faiss-cpu",)),
     Case("intervals", "intervals", "bootstrap intervals", ("scipy",)),
 )
 
