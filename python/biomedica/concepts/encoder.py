@@ -5,26 +5,31 @@ A model is a name of timm's (`vit_large_patch14_reg4_dinov2.lvd142m`), `open_cli
 crop, mean, standard deviation and interpolation.
 """
 
-import difflib
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 
 from biomedica.concepts.descriptor import COLOR_TEXTURE, Descriptor
-from biomedica.exceptions import ModelError, TrainingError
+from biomedica.concepts.towers import (
+    OPEN_CLIP,
+    Opened,
+    Vectors,
+    Weights,
+    frozen,
+    load_open_clip,
+    of_open_clip,
+    open_timm,
+    run,
+)
+from biomedica.exceptions import ModelError
 from biomedica.load.ahead import Ahead
 from biomedica.load.device import CudaDevice, HostDevice, Moved
 from biomedica.load.pixels import choose_decoder, decoding_threads, open_pixels
-from biomedica.load.transform import Transform
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from biomedica.train.device import Device
 
 __all__ = [
@@ -41,10 +46,6 @@ __all__ = [
     "slug",
 ]
 
-Vectors: TypeAlias = "NDArray[np.float32]"
-OPEN_CLIP = "open_clip:"
-IMAGE_SIZE = 224
-"""Of timm's models, if nothing else is asked for."""
 PREFETCH = 2
 """Batches that are decoded ahead of the model."""
 
@@ -60,22 +61,11 @@ class Encoder(Protocol):
         """The features of each batch, float32 [batch, dimension]; a row of NaN for what cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Where a model's weights come from: by default its hub."""
-
-    source: str | None = None
-    """A file, or one of open_clip's tags."""
-    at_random: bool = False
-    """None at all: as a model begins, drawn from `seed`."""
-    seed: int = 0
-
-
 class Images:
     """Encoded images to features: decoded ahead in a thread, while the model is at work on those before."""
 
     def __init__(
-        self, model: "_Model", device: "Device", *, batch_size: int, decoder: str = "auto", threads: int | None = None
+        self, model: "Opened", device: "Device", *, batch_size: int, decoder: str = "auto", threads: int | None = None
     ) -> None:
         self.record = model.record
         self.dimension = model.dimension
@@ -95,7 +85,7 @@ class Images:
         try:
             for moved, bad in decoded:
                 (images,) = moved.take()
-                features = _run(self._model.images, _centre(images, self._model.crop), self._device)
+                features = run(self._model.images, _centre(images, self._model.crop), self._device)
                 features[bad] = np.nan
                 yield features
         finally:
@@ -111,7 +101,7 @@ class Images:
 class Captions:
     """Captions to features."""
 
-    def __init__(self, model: "_Model", device: "Device") -> None:
+    def __init__(self, model: "Opened", device: "Device") -> None:
         from biomedica.load.tokenize import get_tokenizer
 
         if model.captions is None:
@@ -128,19 +118,7 @@ class Captions:
         """Features of batches of captions."""
         for batch in batches:
             tokens = torch.from_numpy(self._tokenizer.encode(batch).ids)
-            yield _run(self._captions, self._device.move(tokens), self._device)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Model:
-    images: Callable[[torch.Tensor], torch.Tensor]
-    captions: Callable[[torch.Tensor], torch.Tensor] | None = None
-    tokenizer: str = ""
-    transform: Transform
-    crop: int
-    """Side of the middle of the decoded image that the model sees."""
-    dimension: int
-    record: dict[str, Any]
+            yield run(self._captions, self._device.move(tokens), self._device)
 
 
 def open_encoder(
@@ -166,9 +144,10 @@ def open_encoder(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
         if name.startswith(OPEN_CLIP):
-            model = _open_clip(name, weights, image_size, device)
+            module, known = load_open_clip(name.removeprefix(OPEN_CLIP), weights, image_size)
+            model = of_open_clip(name, known, module, device, weights=frozen(module))
         else:
-            model = _timm(name, weights, image_size, device)
+            model = open_timm(name, weights, image_size, device)
     return (
         Captions(model, device)
         if text
@@ -217,8 +196,8 @@ def open_pair(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
-        module, tokenizer = _open_clip_module(model, weights, image_size)
-        opened = _clip(f"{OPEN_CLIP}{model}", tokenizer, module, device, weights=_frozen(module))
+        module, tokenizer = load_open_clip(model, weights, image_size)
+        opened = of_open_clip(f"{OPEN_CLIP}{model}", tokenizer, module, device, weights=frozen(module))
     return _pair(opened, module, device, batch_size, decoder, threads)
 
 
@@ -234,11 +213,11 @@ def pair_of(
     """Both encoders of a model that is there already, such as one in training; it should be in evaluation mode."""
     from biomedica.train.model import architecture
 
-    opened = _clip(f"{OPEN_CLIP}{model}", architecture(model), module, device, weights="")
+    opened = of_open_clip(f"{OPEN_CLIP}{model}", architecture(model), module, device, weights="")
     return _pair(opened, module, device, batch_size, decoder, threads)
 
 
-def _pair(opened: _Model, module: Any, device: "Device", batch_size: int, decoder: str, threads: int | None) -> Pair:
+def _pair(opened: Opened, module: Any, device: "Device", batch_size: int, decoder: str, threads: int | None) -> Pair:
     images = Images(opened, device, batch_size=batch_size, decoder=decoder, threads=threads)
     return Pair(images, Captions(opened, device), float(module.logit_scale.detach().exp()))
 
@@ -248,158 +227,6 @@ def slug(name: str) -> str:
     return "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "-" for char in name).strip(".-")
 
 
-def _timm(name: str, weights: Weights, image_size: int | None, device: "Device") -> _Model:
-    timm = _imported()
-    size = IMAGE_SIZE if image_size is None else image_size
-    options: dict[str, Any] = {"num_classes": 0, "pretrained": not weights.at_random}
-    if weights.source is not None:
-        options["pretrained_cfg_overlay"] = {"file": weights.source, "custom_load": False}
-    if "/" not in name and not timm.is_model(name.split(".", 1)[0]):
-        near = difflib.get_close_matches(name, timm.list_models(), n=1)
-        hint = (
-            f"did you mean {near[0]}?"
-            if near
-            else f"timm.list_models() has their names, {OPEN_CLIP}… those of open_clip"
-        )
-        raise ModelError(f"model {name!r} is not known; {hint}")
-    try:
-        try:
-            module = timm.create_model(name, img_size=size, **options)
-        except TypeError as error:  # models that take images of any size
-            if "img_size" not in str(error):
-                raise
-            module = timm.create_model(name, **options)
-    except Exception as error:  # hub, network, disk and weights of another shape: each has its own
-        raise ModelError(_why(name, weights, error)) from error
-    config = timm.data.resolve_model_data_config(module)
-    modes = {"squash": "squash", "border": "longest"}
-    transform = Transform(train=False).with_config(
-        {
-            # timm shrinks the image to a little more than the model sees, and cuts its middle out.
-            "size": int(size / config["crop_pct"]),
-            "mean": config["mean"],
-            "std": config["std"],
-            "interpolation": config["interpolation"],
-            "resize_mode": modes.get(config["crop_mode"], "shortest"),
-        }
-    )
-    return _finished(
-        name, module, device, module, transform, size,
-        weights=_frozen(module), versions=("timm", timm.__version__), normalize=None,
-    )  # fmt: skip
-
-
-def _open_clip(name: str, weights: Weights, image_size: int | None, device: "Device") -> _Model:
-    module, known = _open_clip_module(name.removeprefix(OPEN_CLIP), weights, image_size)
-    return _clip(name, known, module, device, weights=_frozen(module))
-
-
-def _open_clip_module(wanted: str, weights: Weights, image_size: int | None) -> tuple[Any, str]:
-    """A model of open_clip, and the name of its tokenizer."""
-    from biomedica.train.model import architecture, open_model
-
-    is_whole = wanted.startswith(("hf-hub:", "local-dir:"))
-    try:
-        known = wanted if is_whole else architecture(wanted)
-        if weights.source is None and not weights.at_random and not is_whole:
-            raise ModelError(
-                f"{OPEN_CLIP}{wanted}: weights of open_clip have a tag; pass --weights with one of them or with a file, or"
-                " --random-init"
-            )
-        options: dict[str, Any] = {"force_image_size": image_size}
-        if is_whole:
-            options["load_weights"] = not weights.at_random
-        return open_model(known, None if weights.at_random else weights.source, options, "--weights"), known
-    except TrainingError as error:
-        raise ModelError(str(error)) from error
-
-
-def _clip(name: str, tokenizer: str, module: Any, device: "Device", *, weights: str) -> _Model:
-    import open_clip
-
-    transform = Transform(train=False).with_config(module.visual.preprocess_cfg)
-    return _finished(
-        name, module, device, partial(module.encode_image, normalize=True), transform, transform.image_size,
-        weights=weights, versions=("open_clip", open_clip.__version__), normalize="l2",
-        captions=partial(module.encode_text, normalize=True), tokenizer=tokenizer,
-    )  # fmt: skip
-
-
-def _finished(
-    name: str,
-    module: torch.nn.Module,
-    device: "Device",
-    images: Callable[[torch.Tensor], torch.Tensor],
-    transform: Transform,
-    crop: int,
-    *,
-    weights: str,
-    versions: tuple[str, str],
-    normalize: str | None,
-    **others: Any,
-) -> _Model:
-    module.to(device.torch_device)
-    blank = torch.zeros(1, 3, crop, crop, device=device.torch_device)
-    dimension = _run(images, blank, device).shape[1]
-    record = {
-        "model": name,
-        "weights": weights,
-        "input": "image",
-        "image_size": crop,
-        "resized_to": transform.image_size,
-        "mean": list(transform.mean),
-        "std": list(transform.std),
-        "interpolation": transform.interpolation,
-        "fit": transform.fit,
-        "normalize": normalize,
-        "dimension": dimension,
-        "versions": {"torch": torch.__version__, versions[0]: versions[1]},
-    }
-    return _Model(images=images, transform=transform, crop=crop, dimension=dimension, record=record, **others)
-
-
-def _frozen(module: torch.nn.Module) -> str:
-    """Make a model one that is not trained; gives the sha-256 of its weights."""
-    module.eval().requires_grad_(requires_grad=False)
-    return _sha256(module.state_dict())
-
-
-def _run(model: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, device: "Device") -> Vectors:
-    with torch.inference_mode(), device.autocast():
-        features = model(inputs)
-    # A copy: memory that torch made in inference mode may not be written to.
-    return np.array(features.float().cpu().numpy())
-
-
 def _centre(images: torch.Tensor, side: int) -> torch.Tensor:
     start = round((images.shape[-1] - side) / 2)
     return images[..., start : start + side, start : start + side]
-
-
-def _sha256(weights: dict[str, torch.Tensor]) -> str:
-    """Of all weights with their names, whatever file they came from."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(weights.items()):
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _why(name: str, weights: Weights, error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    if weights.source is not None:
-        return f"{weights.source}: no weights of {name}: {lines[0][:200]}"
-    if weights.at_random:
-        return f"model {name} cannot be made: {lines[0][:200]}"
-    return (
-        f"weights of {name} cannot be had from their hub ({lines[0][:200]}); fetch them on a machine that is online and"
-        " pass --weights FILE, or point HF_HOME to a cache that holds them"
-    )
-
-
-def _imported() -> Any:
-    try:
-        import timm
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("features need timm: pip install 'biomedica[concepts]'", name=error.name) from error
-    return timm
