@@ -11,7 +11,7 @@ from biomedica.evaluation import statistics
 from biomedica.evaluation.methods import applies
 from biomedica.evaluation.record import Average, Comparison, JudgedTask
 from biomedica.evaluation.resample import DRAWS, Estimate, Sampled, estimate
-from biomedica.evaluation.scores import sampled, task_seed, value
+from biomedica.evaluation.scores import is_defined, sampled, task_seed
 
 if TYPE_CHECKING:
     from biomedica.evaluation.predictions import Predictions
@@ -142,13 +142,13 @@ def _averages(
 
 
 def _estimate(task: JudgedTask, predictions: "Predictions", draws: Draws) -> Estimate | None:
-    if value(predictions, task.metric) is None:
+    if not is_defined(predictions, task.metric):
         return None
     return _drawn(sampled(predictions, task.metric), task, predictions, draws)
 
 
 def _difference(task: JudgedTask, first: "Predictions", second: "Predictions", draws: Draws) -> Estimate | None:
-    if not first.table["key"].equals(second.table["key"]) or value(first, task.metric) is None:
+    if not first.table["key"].equals(second.table["key"]) or not is_defined(first, task.metric):
         return None
     return _drawn(statistics.difference(sampled(first, task.metric), sampled(second, task.metric)), task, first, draws)
 

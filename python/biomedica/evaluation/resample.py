@@ -101,6 +101,10 @@ class Sums:
         """Number of samples."""
         return len(self.kind)
 
+    def of_all(self) -> float:
+        """The metric of every sample once; not a number where it is not defined."""
+        return float(self.metric(np.bincount(self.kind, minlength=len(self.kinds)) @ self.kinds))
+
 
 @dataclass(frozen=True)
 class Weighted:
@@ -115,6 +119,10 @@ class Weighted:
     def __len__(self) -> int:
         """Number of samples."""
         return self.samples
+
+    def of_all(self) -> float:
+        """The metric of every sample once; not a number where it is not defined."""
+        return float(self.metric(np.ones(self.samples)))
 
 
 Sampled: TypeAlias = Sums | Weighted

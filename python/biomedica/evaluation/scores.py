@@ -29,7 +29,18 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["chance", "confidence", "metrics_of", "sampled", "score", "scores", "softmax", "task_seed", "value"]
+__all__ = [
+    "chance",
+    "confidence",
+    "is_defined",
+    "metrics_of",
+    "sampled",
+    "score",
+    "scores",
+    "softmax",
+    "task_seed",
+    "value",
+]
 
 KS = (1, 5, 10, 50, 100)
 TOP = 5
@@ -62,10 +73,18 @@ def sampled(predictions: "Predictions", metric: str) -> Sampled:
     Raises:
         ValueError: These predictions do not have the metric, or it cannot be computed of them.
     """
-    if metric not in metrics_of(predictions):
-        raise ValueError(f"{metric!r} is no metric of {predictions.about.kind}: {', '.join(metrics_of(predictions))}")
-    repeats = [_sampled(one, metric) for one in predictions.repeats()]
-    return repeats[0] if len(repeats) == 1 else joined(repeats)
+    return _mean(_parts(predictions, metric))
+
+
+def _parts(predictions: "Predictions", metric: str) -> list[Sampled]:
+    """Of each choice of training images."""
+    if metric not in (known := metrics_of(predictions)):
+        raise ValueError(f"{metric!r} is no metric of {predictions.about.kind}: {', '.join(known)}")
+    return [_sampled(one, metric) for one in predictions.repeats()]
+
+
+def _mean(parts: list[Sampled]) -> Sampled:
+    return parts[0] if len(parts) == 1 else joined(parts)
 
 
 def _sampled(predictions: "Predictions", metric: str) -> Sampled:
@@ -95,15 +114,14 @@ def _of_ranks(predictions: "Predictions", metric: str) -> Sampled:
     return _recall(predictions, way, int(k)) if is_recall else _median_rank(predictions, metric.partition("_median")[0])
 
 
+def is_defined(predictions: "Predictions", metric: str) -> bool:
+    """Whether there is a metric of all rows: an area needs images of each class, and others."""
+    return metric not in {"auroc", "average_precision"} or _every_class(predictions)
+
+
 def value(predictions: "Predictions", metric: str) -> float | None:
-    """A metric of all rows; None where it is not defined for them, as an area is where a class has no image."""
-    found = sampled(predictions, metric)
-    if metric in {"auroc", "average_precision"} and not _every_class(predictions):
-        return None
-    if isinstance(found, Sums):
-        number = float(found.metric(np.bincount(found.kind, minlength=len(found.kinds)) @ found.kinds))
-    else:
-        number = float(found.metric(np.ones(len(found))))
+    """A metric of all rows; None where it is not defined for them."""
+    number = sampled(predictions, metric).of_all() if is_defined(predictions, metric) else np.nan
     return number if np.isfinite(number) else None
 
 
@@ -117,19 +135,20 @@ def score(
     seed: int = 0,
 ) -> Score | None:
     """A metric with its interval; None where it is not defined."""
-    number = value(predictions, metric)
-    if number is None:
+    if not is_defined(predictions, metric):
         return None
-    about = predictions.about
+    parts = _parts(predictions, metric)
+    measured, about = _mean(parts), predictions.about
+    if not np.isfinite(number := measured.of_all()):
+        return None
     made = Score(
         model=about.model, task=about.task, method=about.method, metric=metric, value=number, is_primary=is_primary,
-        deviation=_deviation(predictions, metric),
+        deviation=float(np.std([part.of_all() for part in parts], ddof=1)) if len(parts) > 1 else None,
     )  # fmt: skip
     try:
         found = statistics.interval(
-            sampled(predictions, metric), groups=predictions.groups(), draws=draws,
-            seed=task_seed(about.task, seed), level=level,
-        )  # fmt: skip
+            measured, groups=predictions.groups(), draws=draws, seed=task_seed(about.task, seed), level=level
+        )
     except ValueError:  # one image or group alone: there is no interval
         return made
     return replace(made, low=found.low, high=found.high, interval=found.method, units=found.units)
@@ -207,13 +226,6 @@ def _every_class(predictions: "Predictions") -> bool:
     else:
         images = np.bincount(predictions.numbers("label"), minlength=len(predictions.about.classes))
     return bool(((images > 0) & (images < len(predictions.table))).all())
-
-
-def _deviation(predictions: "Predictions", metric: str) -> float | None:
-    """Over the choices of training images."""
-    repeats = predictions.repeats()
-    numbers = [value(one, metric) for one in repeats] if len(repeats) > 1 else []
-    return float(np.std(numbers, ddof=1)) if numbers and None not in numbers else None  # type: ignore[arg-type]
 
 
 def _median_rank(predictions: "Predictions", way: str) -> Sampled:
