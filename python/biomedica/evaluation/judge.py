@@ -86,10 +86,7 @@ class Judge:
         predictions, examples = list[Predictions](), list[Example]()
         if ZERO_SHOT in self.methods:
             about = self._about(data, ZERO_SHOT)
-            columns = zero_shot(
-                data.task, found.answers, found.features, self.captions, self.logit_scale, self.device.put
-            )  # fmt: skip
-            said = Predictions.of(about, {"key": found.answers.keys, "group": found.answers.groups, **columns})
+            said = zero_shot(about, data.task, found, self.captions, self.logit_scale, self.device.put)
             predictions.append(said)
             examples = chosen(said, found, self.captions, self.examples)
         if wanted := [one for one in self.methods if one != ZERO_SHOT and applies(one, task.kind)]:

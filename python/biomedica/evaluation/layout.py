@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from biomedica.evaluation.table import Table
 
-__all__ = ["Data", "Format", "Kind", "read_data", "read_train"]
+__all__ = ["TRAINED", "Data", "Format", "Kind", "read_data", "read_train"]
 
 Kind = Literal["classify", "choice", "multilabel", "retrieval"]
 """What is asked: one of the classes, one of the options that each image has, any of the classes, or its caption."""
@@ -39,7 +39,7 @@ _OF_KINDS: Mapping[str, tuple[Kind, ...]] = {
     "no_label": ("multilabel",),
 }
 """Keys of `data` that only some kinds have."""
-_TRAINED: tuple[Kind, ...] = ("classify", "multilabel")
+TRAINED: tuple[Kind, ...] = ("classify", "multilabel")
 """Kinds whose classes can be learned."""
 
 
@@ -103,8 +103,8 @@ def read_train(data: Table, train: Table, kind: Kind) -> Data:
     Raises:
         TaskError: A key is missing, not known, or does not fit; or these are the images that models are tested on.
     """
-    if kind not in _TRAINED:
-        raise train.error("", f"a task of kind {kind} has no training images, only {' and '.join(_TRAINED)} have")
+    if kind not in TRAINED:
+        raise train.error("", f"a task of kind {kind} has no training images, only {' and '.join(TRAINED)} have")
     inherited = data.given - {"sha256"} - (_EITHER if train.given & _EITHER else frozenset())
     if "format" in train.given and train.text("format", among=get_args(Format)) != data.text("format"):
         inherited = frozenset({"path", "id", "split"})

@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from biomedica.evaluation import probe
 from biomedica.evaluation.gather import Gathered, gather
+from biomedica.evaluation.layout import TRAINED
 from biomedica.evaluation.predictions import About, Predictions
 from biomedica.exceptions import TaskError
 
@@ -21,7 +20,6 @@ __all__ = ["FEW_SHOT", "PROBE", "ZERO_SHOT", "Taught", "applies", "checked_metho
 
 ZERO_SHOT, PROBE = "zero-shot", "probe"
 FEW_SHOT = re.compile(r"few-shot-([1-9][0-9]{0,3})")
-TAUGHT_KINDS = ("classify", "multilabel")
 
 
 def checked_methods(methods: Sequence[str] | str) -> list[str]:
@@ -40,7 +38,7 @@ def checked_methods(methods: Sequence[str] | str) -> list[str]:
 
 def applies(method: str, kind: str) -> bool:
     """Whether tasks of a kind have a method."""
-    return method == ZERO_SHOT or kind in TAUGHT_KINDS
+    return method == ZERO_SHOT or kind in TRAINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def learned(
     """What a classifier that was trained says of a task's images.
 
     Args:
-        task: The task, of `TAUGHT_KINDS`.
+        task: The task, of `TRAINED`.
         method: `probe` or `few-shot-K`.
         found: The test images.
         training: The training images.
@@ -91,7 +89,7 @@ def learned(
         EvaluationError: A class has no training image.
     """
     names = [one.name for one in task.classes]
-    shots, tests = FEW_SHOT.fullmatch(method), found.answers
+    shots = FEW_SHOT.fullmatch(method)
     trained = found if training.images is None else training.images
     options: dict[str, Any] = {"groups": trained.answers.groups, "seed": seed, "device": device}
     labels: Any = trained.answers.labels
@@ -103,19 +101,4 @@ def learned(
     else:
         all_of_it = (trained.features, labels, found.features, names)
         scores = probe.few_shot(*all_of_it, int(shots[1]), **options) if shots else [probe.probe(*all_of_it, **options)]
-    return Predictions.of(about, _columns(task, tests.keys, tests.groups, tests.labels, scores))
-
-
-def _columns(
-    task: "Task", keys: list[str], groups: list[str | None], labels: list[Any], scores: Sequence[Any]
-) -> dict[str, Any]:
-    """Of `Predictions`; those of repeats one after the other."""
-    times = len(scores)
-    whole = np.concatenate(scores)
-    columns: dict[str, Any] = {
-        "key": keys * times, "group": groups * times, "repeat": np.repeat(np.arange(times, dtype=np.int32), len(keys)),
-        "scores": whole,
-    }  # fmt: skip
-    if task.kind == "multilabel":
-        return {**columns, "labels": labels * times}
-    return {**columns, "label": labels * times, "predicted": whole.argmax(1).astype(np.int32)}
+    return Predictions.of_scores(about, found.answers, scores)

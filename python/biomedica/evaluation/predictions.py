@@ -31,6 +31,7 @@ from biomedica.exceptions import EvaluationError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from biomedica.evaluation.gather import Answers
     from biomedica.evaluation.tasks import Task
 
 __all__ = ["FOLDER", "About", "Predictions", "load_predictions", "read_predictions", "schema_of"]
@@ -87,6 +88,17 @@ class Predictions:
         schema = schema_of(about.kind)
         arrays = [_array(whole[name], schema.field(name).type) for name in schema.names]
         return cls(about, pa.table(arrays, schema=schema))
+
+    @classmethod
+    def of_scores(cls, about: About, answers: "Answers", scores: "Sequence[NDArray[np.float32]]") -> "Predictions":
+        """Of scores [N, C] of `classify` or `multilabel`; of several choices of training images one after the other."""
+        times, whole = len(scores), np.concatenate(scores)
+        repeat = np.repeat(np.arange(times, dtype=np.int32), len(answers))
+        columns = {"key": answers.keys * times, "group": answers.groups * times, "repeat": repeat, "scores": whole}
+        if about.kind == "multilabel":
+            return cls.of(about, {**columns, "labels": answers.labels * times})
+        predicted = whole.argmax(1).astype(np.int32)
+        return cls.of(about, {**columns, "label": answers.labels * times, "predicted": predicted})
 
     @staticmethod
     def path(model: str, task: str, method: str) -> str:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biomedica.evaluation import metrics
+from biomedica.evaluation.predictions import Predictions
 from biomedica.exceptions import EvaluationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from biomedica.evaluation.features import Cache
-    from biomedica.evaluation.gather import Answers
+    from biomedica.evaluation.gather import Answers, Gathered
+    from biomedica.evaluation.predictions import About
     from biomedica.evaluation.tasks import Task
 
     Floats = NDArray[np.float32]
@@ -40,31 +42,32 @@ def class_features(texts: Sequence[Sequence[str]], captions: "Cache[str]") -> "F
 
 
 def zero_shot(
+    about: "About",
     task: "Task",
-    answers: "Answers",
-    images: "Floats",
+    found: "Gathered",
     captions: "Cache[str]",
     logit_scale: float,
     put: Callable[[Any], Any] = np.asarray,
-) -> dict[str, Any]:
-    """The columns of `Predictions` for a task's images.
+) -> Predictions:
+    """What a model says of a task's images.
 
     Args:
+        about: The model.
         task: The task.
-        answers: What its data say of each image.
-        images: Unit features [N, D].
+        found: Its images' features, and what its data say of each.
         captions: Makes features of texts.
         logit_scale: What cosines are multiplied with.
         put: Takes blocks of features to where they are multiplied; see `metrics.ranks`.
     """
+    answers, images = found.answers, found.features
     if task.kind == "retrieval":
-        return _retrieval(answers, images, captions, put)
-    if task.kind == "choice":
-        return _choice(task, answers, images, captions, logit_scale)
-    scores = images @ class_features(task.texts(), captions).T * np.float32(logit_scale)
-    if task.kind == "multilabel":
-        return {"labels": answers.labels, "scores": scores}
-    return {"label": answers.labels, "predicted": scores.argmax(1).astype(np.int32), "scores": scores}
+        columns = _retrieval(answers, images, captions, put)
+    elif task.kind == "choice":
+        columns = _choice(task, answers, images, captions, logit_scale)
+    else:
+        scores = images @ class_features(task.texts(), captions).T * np.float32(logit_scale)
+        return Predictions.of_scores(about, answers, [scores])
+    return Predictions.of(about, {"key": answers.keys, "group": answers.groups, **columns})
 
 
 def _choice(

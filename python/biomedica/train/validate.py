@@ -71,7 +71,7 @@ class Validation:
         from biomedica.concepts.encoder import pair_of
         from biomedica.evaluation.features import Cache
         from biomedica.evaluation.gather import gather
-        from biomedica.evaluation.predictions import About, Predictions
+        from biomedica.evaluation.predictions import About
         from biomedica.evaluation.scores import chance, value
         from biomedica.evaluation.zeroshot import zero_shot
 
@@ -86,10 +86,8 @@ class Validation:
                 gathered, task = gather(data, images), data.task
                 if not len(gathered.answers):
                     raise TaskError(f"{task.name}: none of its images can be decoded")
-                answers = gathered.answers
-                columns = zero_shot(task, answers, gathered.features, captions, pair.logit_scale)
                 about = About.of(task, model=self.name, weights="", method="zero-shot")
-                said = Predictions.of(about, {"key": answers.keys, **columns})
+                said = zero_shot(about, task, gathered, captions, pair.logit_scale, self.device.put)
                 numbers = {"": value(said, task.metric), "_chance": chance(said, task.metric)}
                 found |= {f"{task.name}_{task.metric}{end}": n for end, n in numbers.items() if n is not None}
         return found
