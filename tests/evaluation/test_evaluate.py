@@ -265,6 +265,16 @@ def test_what_an_earlier_evaluation_left_is_replaced(
     assert not any("old" in name or "two" in name for name in left)
 
 
+def test_an_earlier_evaluation_stands_until_the_next_has_a_model(
+    tmp_path: Path, nano: str, make_task: MakeTask, colours: Rows
+) -> None:
+    task = make_task("one", colours, data='label = "label"')
+    found = bm.evaluate({"old": nano}, tmp_path / "out", tasks=task)
+    with pytest.raises(ModelError):
+        bm.evaluate("ViT-B-32@nothing", tmp_path / "out", tasks=task)
+    assert bm.Evaluation.read(tmp_path / "out") == found
+
+
 def test_models_and_tasks_that_are_none_are_refused(
     tmp_path: Path, nano: str, make_task: MakeTask, colours: Rows
 ) -> None:

@@ -94,7 +94,6 @@ class Run:
         self._scores: list[Score] = []
         self._costs: list[Cost] = []
         self._examples: list[Example] = []
-        files.remove(FILE)
 
     def judge(self, spec: "Spec", pair: "Pair", device: "Device", cache: "StrPath", batch_size: int) -> None:
         """Take a model through all tasks.
@@ -102,6 +101,7 @@ class Run:
         Raises:
             EvaluationError: The cache cannot be used.
         """
+        self._files.remove(FILE)  # what an earlier evaluation said is true until this one writes
         record = pair.record
         self._models.append(
             JudgedModel(name=spec.name, model=spec.text, record=record, logit_scale=pair.logit_scale)
