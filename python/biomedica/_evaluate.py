@@ -92,7 +92,7 @@ def evaluate(
         >>> found = bm.evaluate(["ViT-B-32@openai"], "evaluation/", tasks="dermatology", data_root="data/")  # doctest: +SKIP
         >>> found.primary("ViT-B-32-openai", "ham10000").value  # doctest: +SKIP
     """
-    specs = parse_models(models)
+    specs, methods = parse_models(models), checked_methods(methods)
     if not 0 < level < 1 or draws < 1:
         raise ValueError(f"level is {level} and draws {draws}, but must be between 0 and 1, and 1 or more")
     if batch_size < 1 or examples < 0:
@@ -104,7 +104,7 @@ def evaluate(
     run = Run(
         [TaskData(task, data_root, storage_options=storage_options) for task in find(given)],
         files, Draws(draws=draws, level=level, seed=seed),
-        partial=partial, examples=examples, methods=checked_methods(methods), models=len(specs), progress=progress,
+        partial=partial, examples=examples, methods=methods, models=len(specs), progress=progress,
     )  # fmt: skip
     try:
         from biomedica.train.device import fastest
@@ -120,7 +120,7 @@ def evaluate(
             run.judge(spec, pair, world.device, root, batch_size)
     receipt = {
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "methods": list(methods) if not isinstance(methods, str) else [methods], "seed": seed, "draws": draws, "level": level, "partial": partial, "device": world.device.name,
+        "methods": methods, "seed": seed, "draws": draws, "level": level, "partial": partial, "device": world.device.name,
         "precision": world.device.precision, "decoder": pair.images.decoder, "begun": run.begun,
     }  # fmt: skip
     found = run.finish(receipt)

@@ -15,7 +15,7 @@ from biomedica import _core
 from biomedica._sources import StorageOptions, StrPath, as_config
 from biomedica.exceptions import DatasetError, SourceNotFoundError
 
-__all__ = ["Directory", "Prefix", "Storage", "storage", "sync", "whole_file"]
+__all__ = ["Directory", "Prefix", "Storage", "storage", "sync", "user_cache", "whole_file"]
 
 TEMPORARY = ".tmp-"
 
@@ -182,6 +182,11 @@ class Prefix:
     def lock(self, folder: str) -> Iterator[None]:
         with _core.Lock(self.location(folder), self._config):
             yield
+
+
+def user_cache(name: str) -> Path:
+    """The folder of that name in the cache of whoever runs this (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "biomedica" / name
 
 
 def _numbered(table: pads.Dataset, numbers: Iterable[int]) -> pads.Dataset:

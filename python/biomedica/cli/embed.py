@@ -9,7 +9,7 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from biomedica.cli.options import add_dataset, add_storage_options, add_threads, natural, positive
+from biomedica.cli.options import add_dataset, add_model_run, add_storage_options, add_threads, natural, positive
 from biomedica.cli.progress import clock, counted
 
 if TYPE_CHECKING:
@@ -49,19 +49,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype", choices=("float16", "float32"), default="float16", help="what is stored (default: %(default)s)"
     )
-    parser.add_argument("--batch-size", type=positive, default=256, metavar="N", help="images at a time (default: 256)")
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="what computes (default: auto)"
-    )
-    parser.add_argument(
-        "--precision", choices=("fp32", "bf16"), help="what it computes in (default: bf16 on CUDA, else fp32)"
-    )
-    parser.add_argument(
-        "--decoder",
-        choices=("auto", "dali", "dali-cpu", "rust"),
-        default="auto",
-        help="what decodes images (default: auto)",
-    )
+    add_model_run(parser, batch_size=256)
     parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of random weights (default: 0)")
     add_threads(parser)
     add_storage_options(parser)

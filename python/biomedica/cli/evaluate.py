@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from biomedica.cli.options import (
     add_confidence,
+    add_model_run,
     add_storage_options,
     add_tasks,
     add_threads,
@@ -58,12 +59,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--examples", type=natural, default=8, metavar="N", help="images a task to look at (default: %(default)s)"
     )
-    parser.add_argument(
-        "--batch-size", type=positive, default=64, metavar="N", help="images at a time (default: %(default)s)"
-    )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: %(default)s)")
-    parser.add_argument("--precision", choices=("fp32", "bf16"), help="(default: bf16 on CUDA, else fp32)")
-    parser.add_argument("--decoder", default="auto", metavar="NAME", help="of images: auto, dali, dali-cpu or rust")
+    add_model_run(parser, batch_size=64)
     parser.add_argument(
         "--cache",
         type=location,

@@ -130,6 +130,25 @@ def add_data_root(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_model_run(parser: argparse.ArgumentParser, batch_size: int) -> None:
+    """Add how a model is run over images: `--batch-size`, `--device`, `--precision` and `--decoder`."""
+    parser.add_argument(
+        "--batch-size", type=positive, default=batch_size, metavar="N", help="images at a time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="what computes (default: auto)"
+    )
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16"), help="what it computes in (default: bf16 on CUDA, else fp32)"
+    )
+    parser.add_argument(
+        "--decoder",
+        choices=("auto", "dali", "dali-cpu", "rust"),
+        default="auto",
+        help="what decodes images (default: auto)",
+    )
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add `--threads`."""
     parser.add_argument("--threads", type=positive, metavar="N", help="worker threads (default: one for each core)")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from biomedica._sources import StrPath
-from biomedica._storage import storage
+from biomedica._storage import storage, user_cache
 from biomedica.concepts.features import identity
 from biomedica.exceptions import BiomedicaError, EvaluationError
 
@@ -57,8 +57,7 @@ def cache_folder() -> Path:
     """The folder of caches: what `BIOMEDICA_CACHE` names, else `biomedica/features` in the user's cache."""
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "biomedica" / "features"
+    return user_cache("features")
 
 
 class Cache(Generic[T]):

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from biomedica._sidecar import Part, fresh_files
+from biomedica._storage import user_cache
 from biomedica.dataset import Dataset
 from biomedica.selections.ids import IdSet
 from biomedica.web.view.build import ARTICLE, DETAILS, FORMAT, Progress, build
@@ -285,9 +286,8 @@ def _place(dataset: Dataset) -> Path:
         own = root / FOLDER
         if os.access(own if own.exists() else root, os.W_OK):
             return own
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     where = str(root.absolute()) if isinstance(root, Path) else root
-    return cache / "biomedica" / "view" / hashlib.sha256(where.encode()).hexdigest()[:16]
+    return user_cache("view") / hashlib.sha256(where.encode()).hexdigest()[:16]
 
 
 def _digest(dataset: Dataset, clusters: str) -> str:
