@@ -28,10 +28,10 @@ pub struct Draws {
 ///
 /// If `units` is 0 or above `u32::MAX`, or `out` is no whole number of rows.
 pub fn counts(units: usize, draws: Draws, out: &mut [f64]) {
-    each(draws, units, out, |row, picks| {
+    each(draws, units, units, out, |row, picks| {
         row.fill(0.0);
-        for _ in 0..units {
-            row[picks.next(units)] += 1.0;
+        for unit in picks {
+            row[unit] += 1.0;
         }
     });
 }
@@ -46,33 +46,31 @@ pub fn sums(rows: &[f64], columns: usize, draws: Draws, out: &mut [f64]) {
     let units = rows.len() / columns;
     let sparse = Sparse::new(rows, columns);
     if 2 * sparse.values.len() < rows.len() {
-        each(draws, columns, out, |sum, picks| {
+        each(draws, units, columns, out, |sum, picks| {
             sum.fill(0.0);
-            for _ in 0..units {
-                for &(column, value) in sparse.row(picks.next(units)) {
+            for unit in picks {
+                for &(column, value) in sparse.row(unit) {
                     sum[column as usize] += value;
                 }
             }
         });
         return;
     }
-    each(draws, columns, out, |sum, picks| match sum {
+    each(draws, units, columns, out, |sum, picks| match sum {
         // Numbers in registers instead of memory.
-        [sum] => *sum = (0..units).map(|_| rows[picks.next(units)]).sum(),
+        [sum] => *sum = picks.map(|unit| rows[unit]).sum(),
         [first, second] => {
             let (mut one, mut other) = (0.0, 0.0);
-            for _ in 0..units {
-                let at = 2 * picks.next(units);
-                one += rows[at];
-                other += rows[at + 1];
+            for unit in picks {
+                one += rows[2 * unit];
+                other += rows[2 * unit + 1];
             }
             (*first, *second) = (one, other);
         }
         _ => {
             sum.fill(0.0);
-            for _ in 0..units {
-                let at = picks.next(units) * columns;
-                for (sum, value) in sum.iter_mut().zip(&rows[at..at + columns]) {
+            for unit in picks {
+                for (sum, value) in sum.iter_mut().zip(&rows[unit * columns..(unit + 1) * columns]) {
                     *sum += value;
                 }
             }
@@ -158,26 +156,36 @@ impl Ranking<'_> {
     }
 }
 
-/// Picks of one draw.
-struct Picks(Rng);
+/// The units of one draw, as many as there are.
+struct Picks {
+    random: Rng,
+    units: u32,
+    left: u32,
+}
 
 impl Picks {
-    fn of(seed: u64, draw: u64) -> Self {
+    fn of(seed: u64, draw: u64, units: u32) -> Self {
         // The seeds of two draws are near each other as numbers; what a generator of each gives first is not.
-        Self(Rng::with_seed(Rng::with_seed(seed.wrapping_add(draw.wrapping_mul(STEP))).u64(..)))
-    }
-
-    /// A number below `units`.
-    fn next(&mut self, units: usize) -> usize {
-        #[allow(clippy::cast_possible_truncation)] // `each` has checked it
-        let units = units as u32;
-        self.0.u32(..units) as usize
+        let seed = Rng::with_seed(seed.wrapping_add(draw.wrapping_mul(STEP))).u64(..);
+        Self { random: Rng::with_seed(seed), units, left: units }
     }
 }
 
-/// Calls `make` for each row of `out` with its draw's picks.
-fn each(draws: Draws, width: usize, out: &mut [f64], make: impl Fn(&mut [f64], &mut Picks) + Sync) {
+impl Iterator for Picks {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        Some(self.random.u32(..self.units) as usize)
+    }
+}
+
+/// Calls `make` for each row of `out`, of `width` numbers, with the picks of its draw.
+fn each(draws: Draws, units: usize, width: usize, out: &mut [f64], make: impl Fn(&mut [f64], Picks) + Sync) {
     assert!(width > 0 && out.len().is_multiple_of(width), "out is whole");
+    let Ok(units @ 1..) = u32::try_from(units) else {
+        panic!("there are {units} units to draw from; 1 to {} may be", u32::MAX);
+    };
     let rows = out.len() / width;
     let share = rows.div_ceil(draws.threads.max(1)).max(1);
     let make = &make;
@@ -186,7 +194,7 @@ fn each(draws: Draws, width: usize, out: &mut [f64], make: impl Fn(&mut [f64], &
             let begin = draws.first.wrapping_add((part * share) as u64);
             scope.spawn(move || {
                 for (row, draw) in chunk.chunks_mut(width).zip(0..) {
-                    make(row, &mut Picks::of(draws.seed, begin.wrapping_add(draw)));
+                    make(row, Picks::of(draws.seed, begin.wrapping_add(draw), units));
                 }
             });
         }
