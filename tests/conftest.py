@@ -1,5 +1,6 @@
-"""What tests of pages share, wherever they lie."""
+"""What tests of pages share, wherever they lie; and Ctrl-C."""
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Page
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Not for a whole session: while it runs, so does an event loop in this thread, which others may not start theirs in.

@@ -1,5 +1,6 @@
 """The bench harness: what it measures on and how it reports. Its numbers are for `make bench`."""
 
+import gc
 import gzip
 import io
 import tarfile
@@ -11,7 +12,7 @@ import pytest
 import biomedica
 from biomedica._bench import Benchmark
 from biomedica.benchmarks.cases import CASES, Case
-from biomedica.benchmarks.corpus import copy_package
+from biomedica.benchmarks.corpus import copy_package, make_corpus
 from biomedica.benchmarks.measure import Row, interleaved, medians
 from biomedica.benchmarks.table import BEGIN, END, markdown, write_readme
 from biomedica.cli import main
@@ -96,6 +97,8 @@ def test_cases_are_measured_and_missing_peers_told(
     monkeypatch.setattr("biomedica._bench.build_profile", "release")
     absent, failing = Case("absent", "nowhere", "nothing", ("no-such-peer",)), Case("failing", "nowhere", "nothing")
     monkeypatch.setattr("biomedica._bench.CASES", [*CASES, absent, failing])
+    monkeypatch.setattr("biomedica.benchmarks.intervals.IMAGES", 2_000)
+    monkeypatch.setattr("biomedica.benchmarks.intervals.DRAWS", 100)
     told: list[str] = []
     options: dict[str, Any] = {"articles": 4, "rounds": 2, "work": tmp_path / "work"}
     found = biomedica.bench(
@@ -121,6 +124,21 @@ def test_cases_are_measured_and_missing_peers_told(
     assert "import biomedica" in (tmp_path / "out" / "bench.md").read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    "cases",
+    [["select", "assign", "view"], pytest.param(["training", "loader"], marks=pytest.mark.slow)],
+    ids=lambda cases: cases[0],
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # webdataset leaves its files open
+def test_cases_measure_what_they_make_up(cases: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("biomedica._bench.build_profile", "release")
+    found = biomedica.bench(tmp_path, cases, articles=20, figures=20_000, rounds=1)
+    assert found.left_out == {}
+    assert set(found.raw) == set(cases)
+    assert all(row.ratio > 0 for row in found.rows)
+    gc.collect()
+
+
 def test_wrong_options_are_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no case is called jets; there are jats"):
         biomedica.bench(tmp_path, ["jets"])
@@ -134,3 +152,10 @@ def test_wrong_options_are_told(tmp_path: Path) -> None:
 def test_the_cases_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [case.name for case in CASES]
+
+
+def test_packages_and_documents_of_a_drawn_corpus_can_be_read(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path, None, articles=40, figures=1)
+    assert 0 < len(corpus.documents) == len(corpus.packages) < 40
+    for document in corpus.documents:
+        assert biomedica.parse_article(document.read_bytes())["figures"] is not None

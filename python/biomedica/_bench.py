@@ -64,6 +64,7 @@ def bench(
     *,
     data: StrPath | None = None,
     articles: int = 1000,
+    figures: int = 1_000_000,
     rounds: int = 5,
     work: StrPath | None = None,
     against: StrPath | None = None,
@@ -81,6 +82,7 @@ def bench(
         data: Real articles to measure on: packages in `packages/*.tar.gz` and documents below `xml`. Without, a corpus is
             drawn (`demo`).
         articles: How many are drawn.
+        figures: How many the cases of tables make up; those of pages a tenth of it.
         rounds: Rounds that count; one more goes before them.
         work: Where corpora and outputs go, some gigabytes; `work` in `output` when not given. The corpus stays there.
         against: An earlier `bench.json`, or a directory with one: the page tells how ratios changed.
@@ -101,8 +103,8 @@ def bench(
     names = list(known) if cases is None else list(dict.fromkeys(cases))
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"no case is called {', '.join(unknown)}; there are {', '.join(known)}")
-    if rounds < 1 or articles < 1:
-        raise ValueError(f"rounds is {rounds} and articles {articles}, but must be 1 or more")
+    if min(rounds, articles, figures) < 1:
+        raise ValueError(f"rounds is {rounds}, articles {articles} and figures {figures}: each must be 1 or more")
     if build_profile != "release":
         raise ValueError("this is a debug build of biomedica, whose speed says nothing: install a release build")
     before = None if against is None else Benchmark.read(against)
@@ -115,7 +117,7 @@ def bench(
         if (missing := known[name].missing())
     }
     wanted = [name for name in names if name not in left_out]
-    corpus = make_corpus(place, None if data is None else Path(data), articles)
+    corpus = make_corpus(place, None if data is None else Path(data), articles, figures)
     rows: list[Row] = []
     raw: dict[str, dict[str, list[float]]] = {}
     for number, name in enumerate(wanted):

@@ -240,6 +240,19 @@ def test_a_loss_that_is_no_number_ends_the_run(config: Make) -> None:
         bm.train.train(config(), loader=loader)
 
 
+def test_made_up_data_goes_on_with_the_next_epoch_as_shards_do() -> None:
+    def loader() -> SyntheticLoader:
+        return SyntheticLoader(samples=16, batch_size=8, image_size=16, context_length=8, vocab_size=64)
+
+    made = loader()
+    first, second = list(made), list(made)
+    assert len(first) == len(second) == len(made)
+    assert made.state_dict()["epoch"] == 1
+    again = loader()
+    again.set_epoch(1)
+    assert all(torch.equal(a, b) for (a, _), (b, _) in zip(second, again, strict=True))
+
+
 def test_data_that_fills_no_batch_is_said(config: Make) -> None:
     with pytest.raises(TrainingError, match="does not fill one batch of 8"):
         bm.train.train(config(train_num_samples=7))

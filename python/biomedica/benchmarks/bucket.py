@@ -13,7 +13,7 @@ from obstore.store import S3Store
 import biomedica
 from biomedica.benchmarks.bucket_server import BUCKET, IMAGES
 from biomedica.benchmarks.corpus import Corpus
-from biomedica.benchmarks.measure import Measured, Row, interleaved, medians, spread, timed
+from biomedica.benchmarks.measure import Measured, beside, interleaved, timed
 
 ARTICLES = 1000
 AT_ONCE = 64
@@ -29,13 +29,10 @@ def bucket(_: Corpus, rounds: int) -> Measured:
     for delay, goal in DELAYS.items():
         with served(delay) as (endpoint, num_bytes):
             measured = interleaved(
-                [timed("ours", lambda: ours(endpoint)), timed("gets", lambda: gets(endpoint))], rounds
+                [timed("biomedica", lambda: ours(endpoint)), timed("gets", lambda: gets(endpoint))], rounds
             )
-        seconds = medians(measured)
-        mine, theirs = (f"{num_bytes / seconds[name] / 1e6:,.0f} MB/s" for name in ("ours", "gets"))
-        case = f"bucket to Arrow, 2 threads, {delay} ms a request"
-        span = spread(measured, "gets", "ours")
-        rows.append(Row(case, mine, "obstore: plain requests", theirs, seconds["gets"] / seconds["ours"], goal, span))
+        case, peer = f"bucket to Arrow, 2 threads, {delay} ms a request", "obstore: plain requests"
+        rows.append(beside(measured, case, peer, num_bytes / 1e6, "MB/s", theirs="gets", goal=goal))
         raw |= {f"{name}, {delay} ms": values for name, values in measured.items()}
     return rows, raw
 

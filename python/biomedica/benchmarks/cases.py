@@ -38,6 +38,7 @@ class Case:
 
 MODULES = {
     "faiss-cpu": "faiss", "nvidia-dali-cuda130": "nvidia.dali", "open_clip_torch": "open_clip", "pillow": "PIL",
+    "scikit-learn": "sklearn",
 }  # fmt: skip
 _PAPER = ("lxml", "pillow", "pubmed_parser", "webdataset")
 CASES = (
@@ -52,9 +53,13 @@ CASES = (
     Case("phash", "phash", "JPEGs to perceptual hashes, 1 core", ("imagehash", "pillow")),
     Case("tokens", "loading", "captions to tokens, 1 core", ("open_clip_torch", "webdataset")),
     Case("loader", "loading", "shards to batches", ("open_clip_torch", "webdataset")),
+    Case("training", "training", "shards to a trained model", ("open_clip_torch", "pillow", "torch", "webdataset")),
+    Case("select", "selecting", "many pairs to a selection", ("duckdb",)),
+    Case("view", "viewing", "pages of many figures", ("faiss-cpu", "starlette", "uvicorn")),
     Case("kmeans", "vectors", "vectors to clusters", ("faiss-cpu",)),
+    Case("assign", "vectors", "features of a dataset to clusters", ("faiss-cpu",)),
     Case("ranks", "vectors", "ranks of retrieval", ("faiss-cpu",)),
-    Case("intervals", "intervals", "bootstrap intervals", ("scipy",)),
+    Case("intervals", "intervals", "bootstrap intervals", ("scikit-learn", "scipy")),
 )
 
 

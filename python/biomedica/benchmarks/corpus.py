@@ -13,8 +13,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from biomedica import demo
-from biomedica.exceptions import SourceNotFoundError
+from biomedica import demo, parse_article
+from biomedica.exceptions import SourceNotFoundError, XmlError
 
 COPIES = 15
 FIRST_IDS = re.compile(rb'(<article-id[^>]*pub-id-type="(?:doi|pmc|pmcid)"[^>]*>[^<]*)(</article-id>)')
@@ -30,6 +30,8 @@ class Corpus:
     documents: list[Path]
     work: Path
     """Where cases may write."""
+    figures: int
+    """How many figures tables have that are made up."""
 
     @property
     def package_bytes(self) -> int:
@@ -42,13 +44,14 @@ class Corpus:
         return sum(path.stat().st_size for path in self.documents)
 
 
-def make_corpus(work: Path, data: Path | None, articles: int) -> Corpus:
+def make_corpus(work: Path, data: Path | None, articles: int, figures: int) -> Corpus:
     """The corpus, made below `work` when it is not there yet.
 
     Args:
         work: Where cases write, on one disk.
         data: Real articles: packages in `packages/*.tar.gz`, documents anywhere in `xml`; without, the demo draws some.
         articles: How many it draws.
+        figures: How many cases make up, where only tables are needed.
 
     Raises:
         SourceNotFoundError: There are no packages in `data`.
@@ -67,10 +70,10 @@ def make_corpus(work: Path, data: Path | None, articles: int) -> Corpus:
         (packages / "complete").touch()
     if data is None:
         found, documents = unpacked(sorted(packages.rglob("PMC*.tar.gz")), work)
-        return Corpus(f"demo corpus of {len(found)} packages", found, documents, work)
+        return Corpus(f"demo corpus of {len(found)} packages", found, documents, work, figures)
     documents = sorted(path for path in (data / "xml").rglob("*") if path.suffix in DOCUMENTS)
     name = f"{len(documents)} real articles, {len(originals)} real packages x {COPIES}"
-    return Corpus(name, sorted(packages.glob("*.tar.gz")), documents, work)
+    return Corpus(name, sorted(packages.glob("*.tar.gz")), documents, work, figures)
 
 
 def copy_package(package: Path, directory: Path, number: int) -> None:
@@ -95,7 +98,7 @@ def copy_package(package: Path, directory: Path, number: int) -> None:
 
 
 def unpacked(packages: list[Path], work: Path) -> tuple[list[Path], list[Path]]:
-    """The packages that are whole, as the demo's are but for a few, and their documents as files of their own."""
+    """The packages that can be read, as the demo's can but for a few, and their documents as files of their own."""
     directory = work / "documents"
     directory.mkdir(exist_ok=True)
     whole, documents = [], []
@@ -106,7 +109,11 @@ def unpacked(packages: list[Path], work: Path) -> tuple[list[Path], list[Path]]:
                     member.name: archive.extractfile(member) for member in archive if member.name.endswith(DOCUMENTS)
                 }
                 read = {Path(name).name: file.read() for name, file in files.items() if file}
-        except (OSError, EOFError, tarfile.TarError, zlib.error):
+            for data in read.values():
+                parse_article(data)
+        except (OSError, EOFError, tarfile.TarError, zlib.error, XmlError):
+            continue
+        if not read:
             continue
         whole.append(package)
         for name, data in read.items():

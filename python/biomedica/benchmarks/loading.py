@@ -17,12 +17,11 @@ from PIL import Image
 
 import biomedica
 from biomedica.benchmarks.corpus import Corpus
-from biomedica.benchmarks.measure import Contender, Measured, Row, interleaved, medians, one_core, spread, timed
+from biomedica.benchmarks.measure import Contender, Measured, Row, beside, interleaved, one_core, timed
 from biomedica.load.tokenize import ClipTokenizer
 
 SIZE = (800, 600)
-SAMPLES = 512
-SHARDS = 4
+SAMPLES, SHARD = 512, 128
 BATCH = 64
 
 
@@ -51,19 +50,18 @@ def tokens(corpus: Corpus, rounds: int) -> Measured:
             timed("open_clip", lambda: slow(texts)),
         ]
         measured = interleaved(contenders, rounds)
-    seconds = medians(measured)
-
-    def row(case: str, name: str, goal: str) -> Row:
-        ours, theirs = (
-            f"{len(texts) / seconds[f'{peer}{name}']:,.0f} captions/s" for peer in ("biomedica", "open_clip")
-        )
-        ratio = seconds[f"open_clip{name}"] / seconds[f"biomedica{name}"]
-        span = spread(measured, f"open_clip{name}", f"biomedica{name}")
-        return Row(case, ours, "open_clip's tokenizer", theirs, ratio, goal, span)
-
     return [
-        row("captions to tokens, 1 core", "", ">= 10"),
-        row("the same, all words new", ", first", ">= 10"),
+        beside(
+            measured,
+            case,
+            "open_clip's tokenizer",
+            len(texts),
+            "captions/s",
+            ours=f"biomedica{which}",
+            theirs=f"open_clip{which}",
+            goal=">= 10",
+        )
+        for case, which in (("captions to tokens, 1 core", ""), ("the same, all words new", ", first"))
     ], measured
 
 
@@ -88,7 +86,7 @@ def loader(corpus: Corpus, rounds: int) -> Measured:
 
     def theirs(workers: int) -> Contender:
         args = SimpleNamespace(
-            train_data=f"{shards}/{{0000..{SHARDS - 1:04}}}.tar", train_num_samples=SAMPLES, dataset_resampled=False,
+            train_data=f"{shards}/{{0000..{SAMPLES // SHARD - 1:04}}}.tar", train_num_samples=SAMPLES, dataset_resampled=False,
             train_data_upsampling_factors=None, batch_size=BATCH, workers=workers, world_size=1, seed=0,
         )  # fmt: skip
         batches = open_clip_data.get_wds_dataset(
@@ -105,11 +103,9 @@ def loader(corpus: Corpus, rounds: int) -> Measured:
     measured |= {
         f"{name}, 2 cores": values for name, values in interleaved([ours(1), ours(2), theirs(2)], rounds).items()
     }
-    rate = medians(measured)
 
     def row(case: str, ours: str, peer: str, theirs: str, goal: str) -> Row:
-        mine, other = (f"{rate[name]:,.0f} images/s" for name in (ours, theirs))
-        return Row(case, mine, peer, other, rate[ours] / rate[theirs], goal, spread(measured, ours, theirs))
+        return beside(measured, case, peer, 1, "images/s", ours=ours, theirs=theirs, goal=goal)
 
     return [
         row("shards to batches, 1 core", "biomedica, 1", "open_clip's loader, in the process", "open_clip, 0", ">= 4"),
@@ -125,14 +121,14 @@ def loader(corpus: Corpus, rounds: int) -> Measured:
 
 
 def measured_epochs(name: str, batches: Iterable[tuple[torch.Tensor, object]]) -> Contender:
-    """A contender that measures images a second over an epoch, from the first batch on: that is when workers have begun."""
+    """A contender that measures seconds an image over an epoch, from the first batch on: that is when workers have begun."""
 
     def run() -> dict[str, float]:
         epoch = iter(batches)
         next(epoch)
         begin = time.perf_counter()
         count = sum(len(images) for images, _ in epoch)
-        return {name: count / (time.perf_counter() - begin)}
+        return {name: (time.perf_counter() - begin) / count}
 
     return run
 
@@ -144,17 +140,17 @@ def captions(corpus: Corpus) -> Iterator[str]:
             yield figure["caption"] or ""
 
 
-def photographs(corpus: Corpus) -> Path:
+def photographs(corpus: Corpus, samples: int = SAMPLES) -> Path:
     """Shards of JPEGs of `SIZE`, made of the corpus's images and captions below its place of work when not there yet."""
-    directory = corpus.work / f"loader-{SAMPLES}"
+    directory = corpus.work / f"loader-{samples}"
     if (directory / "complete").exists():
         return directory
     directory.mkdir(parents=True, exist_ok=True)
     texts = itertools.cycle([text for text in captions(corpus) if text])
     images = itertools.cycle(jpegs(corpus))
-    for shard in range(SHARDS):
+    for shard in range(samples // SHARD):
         with tarfile.open(directory / f"{shard:04}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
-            for number in range(SAMPLES // SHARDS):
+            for number in range(SHARD):
                 for extension, data in (("jpg", next(images)), ("txt", next(texts).encode()), ("json", b"{}")):
                     info = tarfile.TarInfo(f"{shard:04}{number:04}.{extension}")
                     info.size = len(data)

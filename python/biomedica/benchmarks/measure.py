@@ -18,9 +18,10 @@ Contender: TypeAlias = Callable[[], Mapping[str, float]]
 
 Measured: TypeAlias = "tuple[list[Row], dict[str, list[float]]]"
 """What a case came to, and what each contender measured in each round, by name."""
+THREE_DIGITS = 100
 PACKAGES = (
-    "biomedica", "datasets", "faiss-cpu", "imagehash", "lxml", "numpy", "nvidia-dali-cuda130", "obstore", "open_clip_torch",
-    "pillow", "pubmed_parser", "pyarrow", "scipy", "tokenizers", "torch", "webdataset",
+    "biomedica", "datasets", "duckdb", "faiss-cpu", "imagehash", "lxml", "numpy", "nvidia-dali-cuda130", "obstore", "open_clip_torch",
+    "pillow", "pubmed_parser", "pyarrow", "scikit-learn", "scipy", "tokenizers", "torch", "webdataset",
 )  # fmt: skip
 """Whose versions are told, where they are installed."""
 
@@ -75,6 +76,37 @@ def spread(measured: Mapping[str, list[float]], above: str, below: str) -> tuple
     return min(quotients), max(quotients)
 
 
+def beside(
+    measured: Mapping[str, list[float]],
+    case: str,
+    peer: str,
+    amount: float,
+    unit: str,
+    *,
+    theirs: str,
+    ours: str = "biomedica",
+    goal: str = "",
+    is_floor: bool = False,
+) -> Row:
+    """The row of two contenders whose seconds were measured, each of which did `amount`.
+
+    Args:
+        measured: Seconds of each round, by name.
+        case: What was done.
+        peer: What we stand beside.
+        amount: How much of it.
+        unit: Of the rates, such as `articles/s`.
+        theirs: The peer's name in `measured`.
+        ours: Our own.
+        goal: Of the ratio.
+        is_floor: The peer is the least that it can cost: the ratio is our seconds by its, else its by ours.
+    """
+    seconds = medians({name: measured[name] for name in (ours, theirs)})
+    mine, other = (f"{_spelled(amount / seconds[name])} {unit}" for name in (ours, theirs))
+    above, below = (ours, theirs) if is_floor else (theirs, ours)
+    return Row(case, mine, peer, other, seconds[above] / seconds[below], goal, spread(measured, above, below))
+
+
 @contextlib.contextmanager
 def one_core() -> Iterator[None]:
     """Pin this thread, and the threads and processes that it starts, to one core."""
@@ -99,6 +131,11 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
+
+
+def _spelled(rate: float) -> str:
+    """Three digits that count, or all before the point."""
+    return f"{rate:,.0f}" if rate >= THREE_DIGITS else f"{rate:.3g}"
 
 
 def _version(package: str) -> str | None:

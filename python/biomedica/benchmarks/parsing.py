@@ -1,6 +1,5 @@
 """Cases of reading: documents to records, packages to record batches, beside parsers in Python and the least it can cost."""
 
-import statistics
 from collections.abc import Callable
 
 import pubmed_parser
@@ -10,7 +9,7 @@ import biomedica
 from biomedica.benchmarks import paper_way
 from biomedica.benchmarks.corpus import Corpus
 from biomedica.benchmarks.floors import floors
-from biomedica.benchmarks.measure import Measured, Row, interleaved, medians, one_core, spread, timed
+from biomedica.benchmarks.measure import Measured, Row, beside, interleaved, one_core, timed
 
 __all__ = ["arrow", "jats"]
 
@@ -43,18 +42,17 @@ def jats(corpus: Corpus, rounds: int) -> Measured:
     contenders = [timed("biomedica", ours), timed("pubmed_parser", pubmed), timed("lxml", lxml)]
     with one_core():
         measured = interleaved([*contenders, floors(corpus.documents)], rounds)
-    seconds = medians(measured)
 
-    def row(peer: str, name: str, goal: str, *, floor: bool = False) -> Row:
-        above, below = ("biomedica", name) if floor else (name, "biomedica")
-        ours, theirs = (f"{len(corpus.documents) / seconds[key]:,.0f} articles/s" for key in ("biomedica", name))
-        ratio, span = seconds[above] / seconds[below], spread(measured, above, below)
-        return Row("JATS, 1 core", ours, peer, theirs, ratio, goal, span)
+    def row(peer: str, name: str, goal: str, *, is_floor: bool = False) -> Row:
+        count = len(corpus.documents)
+        return beside(
+            measured, "JATS, 1 core", peer, count, "articles/s", theirs=name, goal=goal, is_floor=is_floor
+        )  # fmt: skip
 
     return [
         row("pubmed_parser, four calls", "pubmed_parser", ">= 15"),
         row("lxml.etree.parse alone", "lxml", ">= 2.5"),
-        *([row(FLOOR, "xml_events_s", "<= 2", floor=True)] if "xml_events_s" in seconds else []),
+        *([row(FLOOR, "xml_events_s", "<= 2", is_floor=True)] if "xml_events_s" in measured else []),
     ], measured
 
 
@@ -73,25 +71,15 @@ def arrow(corpus: Corpus, rounds: int) -> Measured:
         return work
 
     with one_core():
-        measured = interleaved([timed("1 thread", read(1)), floors(corpus.packages)], rounds)
+        measured = interleaved([timed("biomedica", read(1)), floors(corpus.packages)], rounds)
     # A second series, since a process that is pinned would not show what two cores give.
-    measured |= {
-        f"{name}, unpinned": values
-        for name, values in interleaved([timed("1 thread", read(1)), timed("2 threads", read(2))], rounds).items()
-    }
-    seconds = medians(measured)
-    parts = [measured[name] for name in FLOORS if name in measured]
-    measured |= {"floor": list(map(sum, zip(*parts, strict=True)))}
-
-    def speed(name: float) -> str:
-        return f"{corpus.package_bytes / name / 1e6:,.0f} MB/s"
-
-    one, two = seconds["1 thread, unpinned"], seconds["2 threads, unpinned"]
-    span = spread(measured, "1 thread, unpinned", "2 threads, unpinned")
-    table = [Row("packages to Arrow, 2 threads", speed(two), "1 thread", speed(one), one / two, ">= 1.8", span)]
-    if measured["floor"]:
-        floor, mine = statistics.median(measured["floor"]), seconds["1 thread"]
+    measured |= interleaved([timed("1 thread", read(1)), timed("2 threads", read(2))], rounds)
+    megabytes, unit = corpus.package_bytes / 1e6, "MB/s"
+    case, one = "packages to Arrow, 2 threads", "1 thread"
+    table = [beside(measured, case, one, megabytes, unit, ours="2 threads", theirs=one, goal=">= 1.8")]
+    if all(name in measured for name in FLOORS):
+        measured["floor"] = list(map(sum, zip(*(measured[name] for name in FLOORS), strict=True)))
         case, peer = "packages to Arrow, 1 core", "floor: inflate + sha-256 + events"
-        span = spread(measured, "1 thread", "floor")
-        table.insert(0, Row(case, speed(mine), peer, speed(floor), mine / floor, "<= 1.2", span))
+        floor = beside(measured, case, peer, megabytes, unit, theirs="floor", goal="<= 1.2", is_floor=True)
+        table.insert(0, floor)
     return table, measured

@@ -8,7 +8,7 @@ from PIL import Image
 
 from biomedica._core import hash_images
 from biomedica.benchmarks.corpus import Corpus
-from biomedica.benchmarks.measure import Contender, Measured, Row, interleaved, medians, one_core, spread, timed
+from biomedica.benchmarks.measure import Contender, Measured, Row, beside, interleaved, one_core, timed
 from biomedica.benchmarks.photographs import images, progressive
 
 
@@ -37,12 +37,11 @@ def phash(_: Corpus, rounds: int) -> Measured:
     encoded = images()
     with one_core():
         measured = interleaved(contenders(encoded, progressive(encoded)), rounds)
-    seconds = medians(measured)
 
     def row(peer: str, name: str, goal: str) -> Row:
-        ours, theirs = (f"{len(encoded) / seconds[key]:,.0f} images/s" for key in ("biomedica", name))
-        ratio, span = seconds[name] / seconds["biomedica"], spread(measured, name, "biomedica")
-        return Row("perceptual hash, 1 core", ours, peer, theirs, ratio, goal, span)
+        return beside(
+            measured, "perceptual hash, 1 core", peer, len(encoded), "images/s", theirs=name, goal=goal
+        )  # fmt: skip
 
     return [
         row("imagehash + Pillow", "imagehash", ">= 4"),

@@ -9,7 +9,7 @@ import webdataset
 
 import biomedica
 from biomedica.benchmarks.corpus import Corpus
-from biomedica.benchmarks.measure import Measured, Row, interleaved, medians, one_core, spread, timed
+from biomedica.benchmarks.measure import Measured, beside, interleaved, one_core, timed
 
 EPOCHS = 4
 """Of each round."""
@@ -43,18 +43,14 @@ def stream(corpus: Corpus, rounds: int) -> Measured:
     ]
     with one_core():
         measured = interleaved(contenders, rounds)
-    seconds = medians(measured)
-    ours = seconds["biomedica"]
-
-    def row(peer: str, goal: str, amount: float, unit: str) -> Row:
-        rates = [f"{amount / value:,.0f} {unit}" for value in (ours, seconds[peer])]
-        span = spread(measured, peer, "biomedica")
-        return Row("stream, 1 core", rates[0], peer, rates[1], seconds[peer] / ours, goal, span)
-
+    peers = (
+        ("webdataset", ">= 5", count, "samples/s"),
+        ("datasets", ">= 5", count, "samples/s"),
+        ("plain read", ">= 0.9", num_bytes / 1e6, "MB/s"),
+    )
     return [
-        row("webdataset", ">= 5", count, "samples/s"),
-        row("datasets", ">= 5", count, "samples/s"),
-        row("plain read", ">= 0.9", num_bytes / 1e6, "MB/s"),
+        beside(measured, "stream, 1 core", peer, amount, unit, theirs=peer, goal=goal)
+        for peer, goal, amount, unit in peers
     ], measured
 
 

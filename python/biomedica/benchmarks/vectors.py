@@ -1,10 +1,15 @@
-"""Cases of vectors: k-means, and ranks of retrieval, beside faiss."""
+"""Cases of vectors: k-means, clusters of a dataset, and ranks of retrieval, beside faiss."""
+
+from typing import Any
 
 import faiss
 import numpy as np
 
+import biomedica
 from biomedica.benchmarks.corpus import Corpus
-from biomedica.benchmarks.measure import Measured, Row, interleaved, medians, spread, timed
+from biomedica.benchmarks.measure import Measured, beside, interleaved, timed
+from biomedica.benchmarks.synthetic import CLUSTERS as MANY
+from biomedica.benchmarks.synthetic import FEATURES, add_features, synthetic, vectors_of
 from biomedica.concepts.kmeans import kmeans as our_kmeans
 from biomedica.evaluation import metrics
 
@@ -27,10 +32,30 @@ def kmeans(_: Corpus, rounds: int) -> Measured:
         our_kmeans(sample, CLUSTERS, init="random", iterations=ITERATIONS, seed=1)
 
     measured = interleaved([timed("biomedica", ours), timed("faiss", theirs)], rounds)
-    seconds = medians(measured)
-    mine, other = (f"{len(sample) / seconds[name]:,.0f} vectors/s" for name in ("biomedica", "faiss"))
-    ratio, span = seconds["faiss"] / seconds["biomedica"], spread(measured, "faiss", "biomedica")
-    return [Row(f"k-means, {CLUSTERS} clusters", mine, "faiss.Kmeans", other, ratio, "", span)], measured
+    case = f"k-means, {CLUSTERS} clusters"
+    return [beside(measured, case, "faiss.Kmeans", len(sample), "vectors/s", theirs="faiss")], measured
+
+
+def assign(corpus: Corpus, rounds: int) -> Measured:
+    """The nearest centroid of each figure of a dataset, from files to a sidecar."""
+    dataset = synthetic(corpus.work / f"synthetic-{corpus.figures}", corpus.figures, words=0)
+    add_features(dataset, DIMENSION)
+    points = vectors_of(dataset)
+    clusters = min(MANY, max(1, len(points) // 40))
+    # Two rounds of k-means make centroids that are as good as any to measure with.
+    learnt: Any = {"k": clusters, "components": DIMENSION, "restarts": 1, "iterations": 2, "init": "random"}
+    biomedica.cluster(dataset, features=FEATURES, name="learnt", overwrite=True, **learnt)
+    model = dataset.path / "clusters" / "learnt"
+    index = faiss.IndexFlatL2(DIMENSION)
+    index.add(points[np.random.default_rng(2).choice(len(points), clusters, replace=False)])
+
+    def ours() -> None:
+        biomedica.cluster(dataset, features=FEATURES, model=model, name="again", overwrite=True)
+
+    contenders = [timed("biomedica", ours), timed("faiss", lambda: index.search(points, 1))]
+    measured = interleaved(contenders, rounds)
+    case, peer = f"{clusters:,} clusters, files to a sidecar", "faiss: search in memory"
+    return [beside(measured, case, peer, len(points), "vectors/s", theirs="faiss")], measured
 
 
 def ranks(_: Corpus, rounds: int) -> Measured:
@@ -47,9 +72,5 @@ def ranks(_: Corpus, rounds: int) -> Measured:
 
     contenders = [timed("biomedica", lambda: metrics.ranks(images, texts)), timed("faiss", theirs)]
     measured = interleaved(contenders, rounds)
-    seconds = medians(measured)
-    mine, other = (f"{PAIRS / seconds[name]:,.0f} pairs/s" for name in ("biomedica", "faiss"))
-    ratio, span = seconds["faiss"] / seconds["biomedica"], spread(measured, "faiss", "biomedica")
-    return [
-        Row(f"retrieval, {PAIRS:,} pairs, both ways", mine, f"faiss: the {NEAREST} nearest", other, ratio, "", span)
-    ], measured
+    case = f"retrieval, {PAIRS:,} pairs, both ways"
+    return [beside(measured, case, f"faiss: the {NEAREST} nearest", PAIRS, "pairs/s", theirs="faiss")], measured

@@ -7,7 +7,7 @@ from shutil import rmtree
 import biomedica
 from biomedica.benchmarks import paper_way
 from biomedica.benchmarks.corpus import Corpus
-from biomedica.benchmarks.measure import Contender, Measured, Row, interleaved, medians, one_core, spread, timed
+from biomedica.benchmarks.measure import Contender, Measured, Row, beside, interleaved, one_core, timed
 
 __all__ = ["dataset"]
 
@@ -49,12 +49,10 @@ def dataset(corpus: Corpus, rounds: int) -> Measured:
     ]
     with one_core():
         measured = interleaved(contenders, rounds)
-    seconds = medians(measured)
 
     def row(peer: str, name: str, goal: str = "") -> Row:
-        ours, theirs = (f"{corpus.package_bytes / seconds[key] / 1e6:,.1f} MB/s" for key in ("biomedica", name))
-        ratio, span = seconds[name] / seconds["biomedica"], spread(measured, name, "biomedica")
-        return Row("packages to dataset, 1 core", ours, peer, theirs, ratio, goal, span)
+        megabytes = corpus.package_bytes / 1e6
+        return beside(measured, "packages to dataset, 1 core", peer, megabytes, "MB/s", theirs=name, goal=goal)
 
     return [
         row("the paper's way, kindest reading", "paper, kindest", ">= 15"),

@@ -30,6 +30,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--articles", type=positive, default=1000, metavar="N", help="how many are drawn (default: %(default)s)"
     )
+    parser.add_argument(
+        "--figures", type=positive, default=1_000_000, metavar="N", help="of made-up tables (default: %(default)s)"
+    )
     parser.add_argument("--rounds", type=positive, default=5, metavar="N", help="that count (default: %(default)s)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="where gigabytes may be written (default: DIR/work)")
     parser.add_argument(
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace, output: "Output") -> int:
     from biomedica.benchmarks.table import markdown
 
     found = biomedica.bench(
-        args.output, args.cases or None, data=args.data, articles=args.articles, rounds=args.rounds, work=args.work,
+        args.output, args.cases or None, data=args.data, articles=args.articles, figures=args.figures, rounds=args.rounds, work=args.work,
         against=args.against,
         progress=lambda name, done, total: output.note(
             "case", {"case": name, "done": done, "total": total}, f"{name}: case {done + 1} of {total}"

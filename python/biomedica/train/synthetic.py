@@ -58,11 +58,13 @@ class SyntheticLoader:
         return self._samples // self._world_size // self._batch_size
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """The rest of the epoch."""
+        """The rest of the epoch; the next epoch, if this one is over."""
+        step = self._batch_size * self._world_size
+        if self._position + step > self._samples:
+            self.set_epoch(self._epoch + 1)
         order = torch.randperm(
             self._samples, generator=torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
         )
-        step = self._batch_size * self._world_size
         while self._position + step <= self._samples:
             begin = time.perf_counter()
             places = order[self._position : self._position + step][self._rank :: self._world_size]
