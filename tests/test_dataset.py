@@ -157,3 +157,13 @@ def test_hashes_follow_the_text_alone_and_differ() -> None:
     assert (hash_texts(pa.array(ids).slice(100, 50)) == hashes[100:150]).all()
     assert len(np.unique(hash_texts(pa.array(["", "\0", "\0\0", "a", "aa"])))) == 5
     assert len(hash_texts(pa.array([], pa.string()))) == 0
+    # Selections of earlier versions were drawn by it.
+    assert hash_texts(pa.array(["PMC1234567_0001"])).tolist() == [2_415_678_826_627_147_033]
+
+
+@pytest.mark.parametrize(
+    ("texts", "error"), [(pa.array([1]), TypeError), (pa.array(["a", None]), ValueError)], ids=["numbers", "null"]
+)
+def test_what_is_no_text_has_no_hash(texts: pa.Array, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        hash_texts(texts)

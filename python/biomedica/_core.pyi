@@ -39,6 +39,7 @@ __all__ = [
     "group_hashes",
     "hash_images",
     "hash_panels",
+    "hash_texts",
     "hash_variants",
     "index",
     "parse_article",
@@ -228,6 +229,13 @@ def hash_panels(
 
     Gives `image_panel_phash`, lists of uint64: first the hash of the image without margins (0 where there are none), then at
     most 31 of pieces, the largest first; empty for an image that is even or cannot be decoded. And index and message of the latter.
+    """
+
+def hash_texts(texts: pa.StringArray, out: NDArray[np.uint64]) -> None:
+    """A 64-bit hash of each of N texts, an Arrow array of strings, into `out` [N]; the same in all versions.
+
+    Multilinear over bytes (Lemire and Kaser 2014, doi 10.1093/comjnl/bxt070). Raises TypeError for another array, ValueError
+    for one with a null or of another length.
     """
 
 def hash_variants(value: int) -> list[int]:

@@ -3,33 +3,21 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
+
+from biomedica import _core
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 __all__ = ["hash_texts", "mix"]
 
 
-def hash_texts(texts: pa.StringArray) -> "NDArray[np.uint64]":
-    """A 64-bit hash of each text, none null.
-
-    Multilinear hashing (Lemire and Kaser 2014, doi 10.1093/comjnl/bxt070) over bytes, with weights from SplitMix64: a
-    sum of products, which numpy does for all texts at once.
-    """
-    if len(texts) == 0:
-        return np.empty(0, np.uint64)
-    _, offsets_buffer, data_buffer = texts.buffers()
-    offsets = np.frombuffer(offsets_buffer, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    data = np.frombuffer(data_buffer or b"", np.uint8)[offsets[0] : offsets[-1]].astype(np.uint64)
-    starts = offsets[:-1] - offsets[0]
-    lengths = np.diff(offsets)
-    position = np.arange(len(data)) - np.repeat(starts, lengths)
-    weights = mix(np.arange(1, int(lengths.max(initial=0)) + 2, dtype=np.uint64))
-    sums = np.zeros(len(data) + 1, np.uint64)
-    np.cumsum((data + np.uint64(1)) * weights[position], out=sums[1:])
-    mixed: NDArray[np.uint64] = mix(sums[starts + lengths] - sums[starts])
-    return mixed
+def hash_texts(texts: "pa.StringArray") -> "NDArray[np.uint64]":
+    """A 64-bit hash of each text, none null: [N]. See `_core.hash_texts`."""
+    out = np.empty(len(texts), np.uint64)
+    _core.hash_texts(texts, out)
+    return out
 
 
 def mix(values: "NDArray[np.uint64]") -> "NDArray[np.uint64]":

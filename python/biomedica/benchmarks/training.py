@@ -80,10 +80,12 @@ def training(corpus: Corpus, rounds: int) -> Measured:
         lambda: {"open_clip": theirs(sorted(shards.glob("*.tar")), size, world)},
     ]
     measured = interleaved(contenders, rounds)
+    # Without a GPU, decoding takes the cores from the model.
+    goal = ">= 0.95" if world.device.is_cuda else ""
     case = f"training, {size.model} in batches of {size.batch}, {world.device.name}"
     return [
         beside(measured, case, "open_clip_train.main", 1, "images/s", theirs="open_clip"),
-        beside(measured, case, "made-up batches in memory", 1, "images/s", theirs="made-up", goal=">= 0.95"),
+        beside(measured, case, "made-up batches in memory", 1, "images/s", theirs="made-up", goal=goal),
     ], measured
 
 

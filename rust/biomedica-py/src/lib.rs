@@ -19,6 +19,7 @@ mod selection;
 mod similar;
 mod store;
 mod stream;
+mod text_hash;
 mod verify;
 
 /// Rust threads allocate what Python threads free; mimalloc is made for that.
@@ -56,6 +57,8 @@ mod core {
     use super::store::{Lock, Store};
     #[pymodule_export]
     use super::stream::{Sample, Stream, stream};
+    #[pymodule_export]
+    use super::text_hash::hash_texts;
     #[pymodule_export]
     use super::verify::verify;
 

@@ -1,7 +1,7 @@
 //! Read biomedical articles and write image-caption datasets.
 //!
 //! The modules form a stair; each knows only those before it:
-//! [`error`] and [`limits`] and [`resample`], [`store`], [`image`] and [`jats`] and [`entrez`] and [`shard`] and [`decode`],
+//! [`error`] and [`limits`] and [`resample`] and [`text_hash`], [`store`], [`image`] and [`jats`] and [`entrez`] and [`shard`] and [`decode`],
 //! [`similar`], [`package`] and [`source`], [`article`], [`tables`], [`pipeline`], [`dataset`], [`stream`].
 
 pub mod article;
@@ -14,6 +14,7 @@ pub mod jats;
 pub mod limits;
 pub mod package;
 pub mod pipeline;
+mod random;
 pub mod resample;
 pub mod shard;
 pub mod similar;
@@ -21,3 +22,4 @@ pub mod source;
 pub mod store;
 pub mod stream;
 pub mod tables;
+pub mod text_hash;

@@ -8,8 +8,7 @@ use std::thread;
 
 use fastrand::Rng;
 
-/// Between the seeds of neighbouring draws: 2^64 divided by the golden ratio.
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+use crate::random::STEP;
 
 /// Which draws are wanted.
 #[derive(Clone, Copy, Debug)]
