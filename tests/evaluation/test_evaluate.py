@@ -1,5 +1,6 @@
 """What models are said to reach at tasks is what open_clip, CLIP_benchmark and scikit-learn compute from the same features."""
 
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -77,6 +78,7 @@ def test_zero_shot_is_that_of_open_clip_and_clip_benchmark(
     assert np.abs(classifier.numpy() - same.numpy()).max() < 1e-6
     assert np.abs(said.scores() - logits.detach().numpy()).max() < 1e-4
     assert said.numbers("predicted").tolist() == logits.argmax(1).tolist()
+    assert said.table["image_hash"].to_pylist() == [hashlib.sha256(image).hexdigest() for image in colours["image"]]
 
     labels, predicted = said.numbers("label"), said.numbers("predicted")
     share = torch.softmax(torch.tensor(said.scores()).double(), 1).numpy()

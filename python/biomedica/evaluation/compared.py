@@ -1,24 +1,24 @@
 """Models side by side: differences at each task, and averages over tasks by domain, on the same draws."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from biomedica.evaluation import statistics
+from biomedica.evaluation.families import drawn_together
 from biomedica.evaluation.methods import applies
+from biomedica.evaluation.predictions import Predictions
 from biomedica.evaluation.record import Average, Comparison, JudgedTask
 from biomedica.evaluation.resample import DRAWS, Estimate, Sampled, estimate
 from biomedica.evaluation.scores import is_defined, sampled, task_seed
 
-if TYPE_CHECKING:
-    from biomedica.evaluation.predictions import Predictions
-
 __all__ = ["Draws", "averages", "comparisons"]
 
-Read = Callable[[str, str, str], "Predictions"]
+Read = Callable[[str, str, str], Predictions]
 """Predictions of a model, a task and a method."""
 
 
@@ -64,14 +64,17 @@ def comparisons(
     for method in _methods(methods):
         of_tasks, of_averages = list[Comparison](), list[Comparison]()
         for first, second in of:
-            differences = {
-                name: one
-                for name, task in _done(tasks, methods, method).items()
-                if (one := _difference(task, read(first, name, method), read(second, name, method), draws)) is not None
-            }
-            for name, one in differences.items():
-                of_tasks.append(_told(one, first, second, method, draws, task=name))
-            means = _averages(_asked(tasks, method), differences, partial=partial)
+            measured, predictions = dict[str, Sampled](), dict[str, Predictions]()
+            for name, task in _done(tasks, methods, method).items():
+                one, other = read(first, name, method), read(second, name, method)
+                if one.table["key"].equals(other.table["key"]) and is_defined(one, task.metric):
+                    measured[name] = statistics.difference(sampled(one, task.metric), sampled(other, task.metric))
+                    predictions[name] = one
+            differences = _drawn(measured, predictions, draws)
+            for name, at in differences.items():
+                of_tasks.append(_told(at, first, second, method, draws, task=name))
+            together = _drawn_together(measured, predictions, draws)
+            means = _averages(_asked(tasks, method), {**differences, **together}, partial=partial)
             of_averages += [_told(one, first, second, method, draws, domain=name) for name, (one, _) in means.items()]
         found += [*_corrected(of_tasks), *_corrected(of_averages)]
     return found
@@ -99,11 +102,16 @@ def averages(
     found: list[Average] = []
     for method in _methods(methods):
         for model in models:
-            estimates = {
+            predictions = {
                 name: one
                 for name, task in _done(tasks, methods, method).items()
-                if (one := _estimate(task, read(model, name, method), draws)) is not None
+                if is_defined(one := read(model, name, method), task.metric)
             }
+            metrics = {task.name: task.metric for task in tasks}
+            measured = {name: sampled(one, metrics[name]) for name, one in predictions.items()}
+            together = _drawn_together(measured, predictions, draws)
+            apart = {name: one for name, one in measured.items() if name not in together}
+            estimates = {**_drawn(apart, predictions, draws, leave_out=False), **together}
             for domain, (mean, count) in _averages(_asked(tasks, method), estimates, partial=partial).items():
                 at = statistics.interval_of(mean, seed=draws.seed, level=draws.level)
                 found.append(
@@ -141,30 +149,34 @@ def _averages(
     return {domain: (one, sum(domain in ("", domains[name]) for name in whole)) for domain, one in found.items()}
 
 
-def _estimate(task: JudgedTask, predictions: "Predictions", draws: Draws) -> Estimate | None:
-    if not is_defined(predictions, task.metric):
-        return None
-    return _drawn(sampled(predictions, task.metric), task, predictions, draws)
+def _drawn(
+    measured: Mapping[str, Sampled], predictions: Mapping[str, Predictions], draws: Draws, *, leave_out: bool = True
+) -> dict[str, Estimate]:
+    """The estimates of tasks, each of its own draws; of those that have an interval: not of one image or group alone."""
+    found = dict[str, Estimate]()
+    for name, one in measured.items():
+        groups, seed = predictions[name].groups(), task_seed(name, draws.seed)
+        with contextlib.suppress(ValueError):
+            found[name] = estimate(one, groups, draws.draws, seed, leave_out=leave_out)
+    return _defined(found)
 
 
-def _difference(task: JudgedTask, first: "Predictions", second: "Predictions", draws: Draws) -> Estimate | None:
-    if not first.table["key"].equals(second.table["key"]) or not is_defined(first, task.metric):
-        return None
-    return _drawn(statistics.difference(sampled(first, task.metric), sampled(second, task.metric)), task, first, draws)
+def _drawn_together(
+    measured: Mapping[str, Sampled], predictions: Mapping[str, Predictions], draws: Draws
+) -> dict[str, Estimate]:
+    """The estimates of those tasks that share images."""
+    return _defined(drawn_together(measured, predictions, draws.draws, draws.seed))
 
 
-def _drawn(measured: Sampled, task: JudgedTask, predictions: "Predictions", draws: Draws) -> Estimate | None:
-    """The estimate, where it has an interval: not of one image or group alone."""
-    try:
-        found = estimate(measured, predictions.groups(), draws.draws, task_seed(task.name, draws.seed))
-    except ValueError:
-        return None
-    return found if np.isfinite(found.draws).all() else _whole(found)
+def _defined(found: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    return {name: one for name, given in found.items() if (one := _whole(given)) is not None}
 
 
 def _whole(found: Estimate) -> Estimate | None:
     """Without the draws for which the metric is not defined, so that means of tasks are; they are drawn again from the others."""
     defined = found.draws[np.isfinite(found.draws)]
+    if len(defined) == len(found.draws):
+        return found
     return replace(found, draws=np.resize(defined, len(found.draws))) if len(defined) else None
 
 

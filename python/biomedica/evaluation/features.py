@@ -51,6 +51,8 @@ class Encoded:
     """Float32 [N, D]; a row of NaN for what cannot be decoded."""
     made: int
     """How many different ones were not in the cache."""
+    digests: tuple[bytes, ...]
+    """The sha-256 of each."""
 
 
 def cache_folder() -> Path:
@@ -127,6 +129,7 @@ class Cache(Generic[T]):
             EvaluationError: The cache cannot be written.
         """
         rows: list[int] = []
+        digests: list[bytes] = []
         under_way: list[bytes] = []
         places: dict[bytes, int] = {}
         """Of what is under way in `under_way`, as -1 - place."""
@@ -135,6 +138,7 @@ class Cache(Generic[T]):
             batch: list[T] = []
             for thing in things:
                 digest = hashlib.sha256(thing if isinstance(thing, bytes) else thing.encode()).digest()
+                digests.append(digest)
                 row = self._row_of(digest)
                 if row is None:
                     row = places.get(digest)
@@ -162,7 +166,7 @@ class Cache(Generic[T]):
         found = np.array(rows, np.int64)
         pending = found < 0
         found[pending] = np.array(new_rows, np.int64)[-1 - found[pending]] if new_rows else 0
-        return Encoded(self._gather(found), done)
+        return Encoded(self._gather(found), done, tuple(digests))
 
     @property
     def _row(self) -> int:

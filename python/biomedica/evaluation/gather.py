@@ -28,6 +28,8 @@ class Answers:
     options: list[tuple[str, ...]] = field(default_factory=list)
     """Options of `choice`, captions of `retrieval`; empty for other kinds."""
     groups: list[str | None] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+    """The sha-256 of each image's bytes, once all are read."""
 
     def __len__(self) -> int:
         """Images."""
@@ -51,7 +53,7 @@ class Answers:
         options = [self.options[at] for at in places] if self.options else []
         return Answers(
             [self.keys[at] for at in places], [self.labels[at] for at in places], options,
-            [self.groups[at] for at in places],
+            [self.groups[at] for at in places], [self.hashes[at] for at in places],
         )  # fmt: skip
 
 
@@ -95,6 +97,7 @@ def gather(
 
     found = images.encode(encoded_files(), lambda made: progress(len(everything), made))
     progress(len(everything), found.made)
+    everything.hashes = [digest.hex() for digest in found.digests]
     good = np.isfinite(found.features).all(1)
     unreadable = tuple(everything.keys[at] for at in np.flatnonzero(~good))
     answers = everything.only(np.flatnonzero(good).tolist()) if unreadable else everything

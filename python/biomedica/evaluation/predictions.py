@@ -4,6 +4,7 @@
 |---|---|---|
 | `key` | string | all |
 | `group` | string | all; null where the data name none |
+| `image_hash` | string | all: the sha-256 of the image's bytes |
 | `repeat` | int32 | all; which choice of training images of `few-shot-K`, else 0 |
 | `label`, `predicted` | int32 | `classify`: numbers of classes; `choice`: places among the options |
 | `labels` | list of int32 | `multilabel`: numbers of classes |
@@ -39,7 +40,7 @@ __all__ = ["FOLDER", "About", "Predictions", "load_predictions", "read_predictio
 FOLDER = "predictions"
 """In an evaluation's directory."""
 
-_ALL = [("key", pa.string()), ("group", pa.string()), ("repeat", pa.int32())]
+_ALL = [("key", pa.string()), ("group", pa.string()), ("image_hash", pa.string()), ("repeat", pa.int32())]
 _SCORES = ("scores", pa.list_(pa.float32()))
 _OF_KINDS = {
     "classify": [("label", pa.int32()), ("predicted", pa.int32()), _SCORES],
@@ -82,9 +83,9 @@ class Predictions:
 
     @classmethod
     def of(cls, about: About, columns: dict[str, Any]) -> "Predictions":
-        """Of columns; `group` and `repeat` may be left out."""
+        """Of columns; `group`, `image_hash` and `repeat` may be left out."""
         size = len(columns["key"])
-        whole = {"group": pa.nulls(size), "repeat": np.zeros(size, np.int32), **columns}
+        whole = {"group": pa.nulls(size), "image_hash": pa.nulls(size), "repeat": np.zeros(size, np.int32), **columns}
         schema = schema_of(about.kind)
         arrays = [_array(whole[name], schema.field(name).type) for name in schema.names]
         return cls(about, pa.table(arrays, schema=schema))
@@ -94,11 +95,18 @@ class Predictions:
         """Of scores [N, C] of `classify` or `multilabel`; of several choices of training images one after the other."""
         times, whole = len(scores), np.concatenate(scores)
         repeat = np.repeat(np.arange(times, dtype=np.int32), len(answers))
-        columns = {"key": answers.keys * times, "group": answers.groups * times, "repeat": repeat, "scores": whole}
+        columns = {**cls.columns_of(answers, times), "repeat": repeat, "scores": whole}
         if about.kind == "multilabel":
             return cls.of(about, {**columns, "labels": answers.labels * times})
         predicted = whole.argmax(1).astype(np.int32)
         return cls.of(about, {**columns, "label": answers.labels * times, "predicted": predicted})
+
+    @staticmethod
+    def columns_of(answers: "Answers", times: int = 1) -> dict[str, Any]:
+        """The columns that say which images they are of, so many times one after the other."""
+        return {
+            "key": answers.keys * times, "group": answers.groups * times, "image_hash": answers.hashes * times
+        }  # fmt: skip
 
     @staticmethod
     def path(model: str, task: str, method: str) -> str:

@@ -17,7 +17,7 @@ whatever the number of threads.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -26,7 +26,19 @@ from numpy.typing import ArrayLike, NDArray
 from biomedica import _core
 from biomedica.evaluation.metrics import checked_classes
 
-__all__ = ["DRAWS", "Estimate", "Sampled", "Sums", "Weighted", "combined", "estimate", "joined", "mean"]
+__all__ = [
+    "DRAWS",
+    "Estimate",
+    "Sampled",
+    "Sums",
+    "Weighted",
+    "combined",
+    "estimate",
+    "estimates",
+    "joined",
+    "mean",
+    "side_by_side",
+]
 
 Floats = NDArray[np.float64]
 Metric = Callable[[Floats], Floats]
@@ -166,6 +178,28 @@ def joined(parts: Sequence[Sampled]) -> Sampled:
     return combined(parts, lambda found: found.mean(0))
 
 
+def side_by_side(parts: Sequence[Sampled]) -> list[Sampled]:
+    """Numbers of several series of samples as numbers of one: the series one after the other, each for its own part.
+
+    So metrics of tasks that share images can be of the same draws, with `estimates` and a group for each image.
+    """
+    size, begin, found = sum(map(len, parts)), 0, list[Sampled]()
+    for part in parts:
+        found.append(_among(part, slice(begin, begin + len(part)), size))
+        begin += len(part)
+    return found
+
+
+def _among(part: Sampled, own: slice, size: int) -> Sampled:
+    """As many samples as `size`, of which only its own count."""
+    if isinstance(part, Weighted):
+        return Weighted(size, lambda counts: part.metric(counts[..., own]), part.cells)
+    # Those of others add nothing to its sums.
+    kind = np.full(size, len(part.kinds))
+    kind[own] = part.kind
+    return Sums(np.concatenate([part.kinds, np.zeros((1, part.kinds.shape[1]))]), kind, part.metric)
+
+
 def _of_counts(sums: Sums) -> Metric:
     return lambda counts: sums.metric(counts @ sums.kinds[sums.kind])
 
@@ -183,7 +217,9 @@ class Estimate:
     """How many units of each kind there are: [K]."""
 
 
-def estimate(sampled: Sampled, groups: ArrayLike | None = None, draws: int = DRAWS, seed: int = 0) -> Estimate:
+def estimate(
+    sampled: Sampled, groups: ArrayLike | None = None, draws: int = DRAWS, seed: int = 0, *, leave_out: bool = True
+) -> Estimate:
     """The metric of all samples and of each draw.
 
     Args:
@@ -191,26 +227,58 @@ def estimate(sampled: Sampled, groups: ArrayLike | None = None, draws: int = DRA
         groups: The article or patient of each sample [N]; samples are drawn singly when left out.
         draws: How many.
         seed: From 0 to 2^64 - 1; the same seed gives the same draws.
+        leave_out: Whether each unit is left out once too, as intervals of the method `bca` need it.
 
     Raises:
         ValueError: Lengths differ, there are fewer than two units or no draws, the seed is another, or the metric of all
             is not defined.
     """
+    return estimates([sampled], groups, draws, seed, leave_out=leave_out)[0]
+
+
+def estimates(
+    parts: Sequence[Sampled],
+    groups: ArrayLike | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    *,
+    leave_out: bool = True,
+) -> list[Estimate]:
+    """Several metrics of the same samples, of the same draws; see `estimate`.
+
+    Raises:
+        ValueError: There are none, or their numbers of samples differ; see `estimate`.
+    """
     if draws < 1:
         raise ValueError("draws must be 1 or more")
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed {seed} is not in 0..2^64 - 1")
-    group = None if groups is None else _numbered(groups, len(sampled))
+    # Metrics of [..., P] numbers.
+    if len(parts) == 1:
+        metric = parts[0].metric
+        whole: Sampled = replace(parts[0], metric=lambda sums: np.asarray(metric(sums))[..., None])
+    else:
+        whole = combined(parts, lambda found: np.moveaxis(found, 0, -1))
+    group = None if groups is None else _numbered(groups, len(whole))
     with np.errstate(invalid="ignore", divide="ignore"):
-        if isinstance(sampled, Sums):
-            return _of_sums(sampled, group, draws, seed)
-        return _of_weights(sampled, group, draws, seed)
+        if isinstance(whole, Sums):
+            value, drawn, without, units = _of_sums(whole, group, draws, seed, leave_out=leave_out)
+        else:
+            value, drawn, without, units = _of_weights(whole, group, draws, seed, leave_out=leave_out)
+    if not np.isfinite(value).all():
+        raise ValueError("the metric is not defined for these samples")
+    return [Estimate(float(value[at]), drawn[:, at], without[:, at], units) for at in range(len(value))]
 
 
-def _of_sums(sums: Sums, group: NDArray[np.int64] | None, draws: int, seed: int) -> Estimate:
+Found: TypeAlias = tuple[Floats, Floats, Floats, NDArray[np.int64]]
+"""Of P metrics: their numbers [P], those of draws [draws, P] and without a unit [K, P], and units [K]."""
+
+
+def _of_sums(sums: Sums, group: NDArray[np.int64] | None, draws: int, seed: int, *, leave_out: bool) -> Found:
     rows, units = _units(sums, group)
     total, whole = _checked(int(units.sum())), units @ rows
-    value, without = _defined(sums.metric(whole)), sums.metric(whole - rows)
+    value = sums.metric(whole)
+    without = sums.metric(whole - rows) if leave_out else np.zeros((0, len(value)))
     if total > 4 * len(units):  # few kinds: one binomial each is less work than one number a unit
         step = max(1, CELLS // max(rows.shape))
 
@@ -225,17 +293,19 @@ def _of_sums(sums: Sums, group: NDArray[np.int64] | None, draws: int, seed: int)
         drawn, step = np.empty((draws, rows.shape[1])), max(1, 100 * CELLS // singly.size)
         for begin in range(0, draws, step):  # in steps, so that Ctrl-C is heard
             _core.draw_sums(singly, drawn[begin : begin + step], seed, first=begin)
-    return Estimate(value, sums.metric(drawn), without, units)
+    return value, sums.metric(drawn), without, units
 
 
-def _of_weights(weighted: Weighted, group: NDArray[np.int64] | None, draws: int, seed: int) -> Estimate:
+def _of_weights(
+    weighted: Weighted, group: NDArray[np.int64] | None, draws: int, seed: int, *, leave_out: bool
+) -> Found:
     samples = len(weighted)
     total = _checked(samples if group is None else int(group.max(initial=-1)) + 1)
 
     def numbers(counts: Floats) -> Floats:
         return weighted.metric(counts if group is None else counts.take(group, 1))
 
-    value = _defined(numbers(np.ones((1, total)))[0])
+    value: Floats = numbers(np.ones((1, total)))[0]
     step = max(1, CELLS // max(samples, weighted.cells))
 
     def block(begin: int) -> Floats:
@@ -250,9 +320,10 @@ def _of_weights(weighted: Weighted, group: NDArray[np.int64] | None, draws: int,
 
     with ThreadPoolExecutor(THREADS) as pool:
         drawn = np.concatenate(list(pool.map(block, range(0, draws, step))))
-        few = samples * total <= MOST_LEFT_OUT
-        without = np.concatenate(list(pool.map(left_out, range(0, total, step)))) if few else np.zeros(0)
-    return Estimate(value, drawn, without, np.ones(total, np.int64))
+        few = leave_out and samples * total <= MOST_LEFT_OUT
+        begins = range(0, total, step) if few else ()
+        without = np.concatenate([np.zeros((0, len(value))), *pool.map(left_out, begins)])
+    return value, drawn, without, np.ones(total, np.int64)
 
 
 def _numbered(groups: ArrayLike, samples: int) -> NDArray[np.int64]:
@@ -282,10 +353,3 @@ def _checked(units: int) -> int:
     if units < 2:  # noqa: PLR2004
         raise ValueError("an interval needs two samples at least, or two groups when there are groups")
     return units
-
-
-def _defined(value: "np.floating | Floats") -> float:
-    number = float(value)
-    if not np.isfinite(number):
-        raise ValueError("the metric is not defined for these samples")
-    return number

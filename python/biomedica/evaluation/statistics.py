@@ -157,8 +157,8 @@ def holm(p: Sequence[float]) -> list[float]:
 def average(tasks: Mapping[str, Estimate], domains: Mapping[str, str]) -> dict[str, Estimate]:
     """Mean over the tasks of each domain, and `""`: the mean over all tasks; each task counts the same.
 
-    Draw i of a mean is the mean of draws i of its tasks. Give each task its own seed when tasks share no samples; tasks
-    that share samples are taken to be drawn apart, which makes intervals of their mean too narrow.
+    Draw i of a mean is the mean of draws i of its tasks. Give tasks that share no samples seeds of their own, and those that
+    do the same draws (`resample.estimates`), else intervals of their mean are too narrow.
 
     Args:
         tasks: Estimates of the same number of draws, by name: of a metric, or of a difference of two models.

@@ -67,7 +67,7 @@ def zero_shot(
     else:
         scores = images @ class_features(task.texts(), captions).T * np.float32(logit_scale)
         return Predictions.of_scores(about, answers, [scores])
-    return Predictions.of(about, {"key": answers.keys, "group": answers.groups, **columns})
+    return Predictions.of(about, {**Predictions.columns_of(answers), **columns})
 
 
 def _choice(

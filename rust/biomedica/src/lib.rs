@@ -1,7 +1,7 @@
 //! Read biomedical articles and write image-caption datasets.
 //!
 //! The modules form a stair; each knows only those before it:
-//! [`error`] and [`limits`] and [`resample`] and [`text_hash`], [`store`], [`image`] and [`jats`] and [`entrez`] and [`shard`] and [`decode`],
+//! [`error`] and [`limits`], [`resample`] and [`text_hash`], [`store`], [`image`] and [`jats`] and [`entrez`] and [`shard`] and [`decode`],
 //! [`similar`], [`package`] and [`source`], [`article`], [`tables`], [`pipeline`], [`dataset`], [`stream`].
 
 pub mod article;
