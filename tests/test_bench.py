@@ -3,17 +3,19 @@
 import gc
 import gzip
 import io
+import os
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 import biomedica
 from biomedica._bench import Benchmark
 from biomedica.benchmarks.cases import CASES, Case
 from biomedica.benchmarks.corpus import copy_package, make_corpus
-from biomedica.benchmarks.measure import Row, interleaved, medians
+from biomedica.benchmarks.measure import Row, interleaved, medians, one_core
 from biomedica.benchmarks.table import BEGIN, END, markdown, write_readme
 from biomedica.cli import main
 
@@ -58,6 +60,13 @@ def test_rounds_take_turns_and_the_first_does_not_count() -> None:
     assert "".join(turns) == "abababab"
     assert measured == {"a": [3.0, 5.0, 7.0], "b": [4.0, 6.0, 8.0]}
     assert medians(measured) == {"a": 5.0, "b": 6.0}
+
+
+def test_one_core_is_one_thread_of_torch_until_it_is_over() -> None:
+    before = torch.get_num_threads(), os.sched_getaffinity(0)
+    with one_core():
+        assert torch.get_num_threads() == len(os.sched_getaffinity(0)) == 1
+    assert (torch.get_num_threads(), os.sched_getaffinity(0)) == before
 
 
 def test_the_table_replaces_what_stands_between_the_markers(tmp_path: Path) -> None:

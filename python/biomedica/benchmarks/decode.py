@@ -3,7 +3,6 @@
 import io
 
 import numpy as np
-import torch
 from open_clip.transform import image_transform
 from PIL import Image
 
@@ -27,7 +26,6 @@ def contenders(encoded: list[bytes], *, threads: int, peers: bool = True) -> lis
 
     if not peers:
         return [timed(f"{threads} thread{'s' * (threads > 1)}", work)]
-    torch.set_num_threads(1)
     transform = image_transform(SIZE, is_train=True)
     dali = DaliDecoder(SIZE, device="cpu", batch_size=len(encoded), threads=threads)
     whole = progressive(encoded)

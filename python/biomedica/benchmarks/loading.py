@@ -94,12 +94,8 @@ def loader(corpus: Corpus, rounds: int) -> Measured:
         ).dataloader
         return measured_epochs(f"open_clip, {workers}", batches)
 
-    # As torch's own loader does in its workers; in the process, its threads would fight over the one core.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     with one_core():
         measured = interleaved([ours(1), theirs(0)], rounds)
-    torch.set_num_threads(threads)
     measured |= {
         f"{name}, 2 cores": values for name, values in interleaved([ours(1), ours(2), theirs(2)], rounds).items()
     }

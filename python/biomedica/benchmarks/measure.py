@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -109,13 +110,21 @@ def beside(
 
 @contextlib.contextmanager
 def one_core() -> Iterator[None]:
-    """Pin this thread, and the threads and processes that it starts, to one core."""
-    before = os.sched_getaffinity(0)
+    """Pin this thread, and the threads and processes that it starts, to one core.
+
+    torch, where it is in use, gets one thread: the others that it has already would run beside the core.
+    """
+    before, torch = os.sched_getaffinity(0), sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else 1
     os.sched_setaffinity(0, {max(before)})
+    if torch:
+        torch.set_num_threads(1)
     try:
         yield
     finally:
         os.sched_setaffinity(0, before)
+        if torch:
+            torch.set_num_threads(threads)
 
 
 def machine() -> dict[str, object]:
