@@ -108,6 +108,17 @@ fn formats_without_loss_give_the_same_pixels() {
 }
 
 #[test]
+fn wide_images_that_are_blown_up_have_pixels_everywhere() {
+    for (width, height) in (8..60).flat_map(|width| [(width, 8), (width, 5), (width, 23)]) {
+        let image = encoded(&hills(width, height).into(), ImageFormat::Png);
+        for options in [options(24, false), Options { bilinear: true, ..options(24, false) }] {
+            let out = decoded(&image, &options).unwrap();
+            assert!(out.iter().all(|value| (0.0..=1.0).contains(value)), "{width}x{height}");
+        }
+    }
+}
+
+#[test]
 fn a_single_pixel_fills_the_output() {
     let image = DynamicImage::from(RgbImage::from_pixel(1, 1, Rgb([255, 0, 51])));
     for format in [ImageFormat::Png, ImageFormat::Gif, ImageFormat::Jpeg] {
