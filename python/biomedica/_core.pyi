@@ -231,11 +231,11 @@ def hash_panels(
     most 31 of pieces, the largest first; empty for an image that is even or cannot be decoded. And index and message of the latter.
     """
 
-def hash_texts(texts: pa.StringArray, out: NDArray[np.uint64]) -> None:
-    """A 64-bit hash of each of N texts, an Arrow array of strings, into `out` [N]; the same in all versions.
+def hash_texts(texts: pa.StringArray) -> pa.UInt64Array:
+    """A 64-bit hash of each text of an Arrow array; the same in all versions.
 
-    Multilinear over bytes (Lemire and Kaser 2014, doi 10.1093/comjnl/bxt070). Raises TypeError for another array, ValueError
-    for one with a null or of another length.
+    Multilinear over bytes (Lemire and Kaser 2014, doi 10.1093/comjnl/bxt070). The GIL is released. Raises TypeError for an
+    array that has no strings, ValueError for one with a null.
     """
 
 def hash_variants(value: int) -> list[int]:

@@ -15,9 +15,8 @@ __all__ = ["hash_texts", "mix"]
 
 def hash_texts(texts: "pa.StringArray") -> "NDArray[np.uint64]":
     """A 64-bit hash of each text, none null: [N]. See `_core.hash_texts`."""
-    out = np.empty(len(texts), np.uint64)
-    _core.hash_texts(texts, out)
-    return out
+    hashes: NDArray[np.uint64] = _core.hash_texts(texts).to_numpy()
+    return hashes
 
 
 def mix(values: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
