@@ -118,9 +118,9 @@ fn resize<P: PixelTrait>(
         let seen = TypedCroppedImage::from_ref(&source, left, top, columns, rows).map_err(|error| failed(&error))?;
         return resizer.resize_typed(&seen, &mut result, &crop(x, y, wide, high)).map_err(|error| failed(&error));
     }
-    // `fast_image_resize` 6.1 takes the leftmost column of the output for the one that looks farthest to the left, and counts
-    // from there. Of columns that are blown up it need not be, as weights of zero are left out: then rows and columns apart,
-    // in its order, of the columns that are looked at.
+    // `fast_image_resize` 6.1 keeps between its two passes what the first and the last column of the output look at. Of columns
+    // that are blown up others may look farther to the left or right, as weights of zero are left out at the ends: so rows and
+    // columns apart, in its order, of the columns that are looked at.
     let before = (x.floor() as u32).saturating_sub(REACH);
     let after = ((x + wide).ceil() as u32).saturating_add(REACH).min(columns);
     let seen = TypedCroppedImage::from_ref(&source, left + before, top, after - before, rows);
