@@ -6,7 +6,7 @@ the units of all are drawn together: an image with all its copies in them, and w
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,18 +67,14 @@ def drawn_together(
         draws: How many.
         seed: The same seed gives the same draws.
     """
-    return dict(_estimates(measured, predictions, draws, seed))
-
-
-def _estimates(
-    measured: Mapping[str, Sampled], predictions: "Mapping[str, Predictions]", draws: int, seed: int
-) -> Iterator[tuple[str, Estimate]]:
+    found = dict[str, Estimate]()
     for family in families({name: predictions[name] for name in measured}):
         parts = side_by_side([measured[name] for name in family.tasks])
         own_seed = task_seed(" ".join(family.tasks), seed)
         with contextlib.suppress(ValueError):  # one image or group alone: there is no interval
-            found = estimates(parts, family.units, draws, own_seed, leave_out=False)
-            yield from zip(family.tasks, found, strict=True)
+            of_family = estimates(parts, family.units, draws, own_seed, leave_out=False)
+            found |= zip(family.tasks, of_family, strict=True)
+    return found
 
 
 def _images(predictions: "Predictions", first: "np.int64") -> "NDArray[np.uint64]":
