@@ -68,15 +68,10 @@ def intervals(_: Corpus, rounds: int) -> Measured:
 
 def ours(sampled: Callable[[], Sampled], groups: NDArray[np.int64] | None = None) -> Contender:
     """Seconds a draw."""
-    return _a_draw("biomedica", DRAWS, lambda: interval(sampled(), groups=groups, draws=DRAWS, method="percentile"))
+    return timed("biomedica", lambda: interval(sampled(), groups=groups, draws=DRAWS, method="percentile"), DRAWS)
 
 
 def theirs(data: tuple[NDArray[Any], ...], metric: Callable[..., Any], draws: int) -> Contender:
     """Seconds a draw."""
     options = {"paired": True, "vectorized": False, "method": "percentile"}
-    return _a_draw("scipy", draws, lambda: stats.bootstrap(data, metric, n_resamples=draws, **options))
-
-
-def _a_draw(name: str, draws: int, work: Callable[[], object]) -> Contender:
-    whole = timed(name, work)
-    return lambda: {name: seconds / draws for name, seconds in whole().items()}
+    return timed("scipy", lambda: stats.bootstrap(data, metric, n_resamples=draws, **options), draws)

@@ -19,6 +19,8 @@ Contender: TypeAlias = Callable[[], Mapping[str, float]]
 
 Measured: TypeAlias = "tuple[list[Row], dict[str, list[float]]]"
 """What a case came to, and what each contender measured in each round, by name."""
+FLOOR = "floor: "
+"""How the names of peers begin that are the least that the work can cost."""
 THREE_DIGITS = 100
 PACKAGES = (
     "biomedica", "datasets", "duckdb", "faiss-cpu", "imagehash", "lxml", "numpy", "nvidia-dali-cuda130", "obstore", "open_clip_torch",
@@ -42,13 +44,13 @@ class Row:
     """The lowest and the highest ratio of a round."""
 
 
-def timed(name: str, work: Callable[[], object]) -> Contender:
-    """A contender that measures the wall-clock seconds of `work`."""
+def timed(name: str, work: Callable[[], object], times: int = 1) -> Contender:
+    """A contender that measures the wall-clock seconds of `work`, of each of the `times` that it does something."""
 
     def run() -> dict[str, float]:
         start = time.perf_counter()
         work()
-        return {name: time.perf_counter() - start}
+        return {name: (time.perf_counter() - start) / times}
 
     return run
 
@@ -87,24 +89,22 @@ def beside(
     theirs: str,
     ours: str = "biomedica",
     goal: str = "",
-    is_floor: bool = False,
 ) -> Row:
     """The row of two contenders whose seconds were measured, each of which did `amount`.
 
     Args:
         measured: Seconds of each round, by name.
         case: What was done.
-        peer: What we stand beside.
+        peer: What we stand beside. Of a floor (`FLOOR`) the ratio is our seconds by its, else its by ours.
         amount: How much of it.
         unit: Of the rates, such as `articles/s`.
         theirs: The peer's name in `measured`.
         ours: Our own.
         goal: Of the ratio.
-        is_floor: The peer is the least that it can cost: the ratio is our seconds by its, else its by ours.
     """
     seconds = medians({name: measured[name] for name in (ours, theirs)})
     mine, other = (f"{_spelled(amount / seconds[name])} {unit}" for name in (ours, theirs))
-    above, below = (ours, theirs) if is_floor else (theirs, ours)
+    above, below = (ours, theirs) if peer.startswith(FLOOR) else (theirs, ours)
     return Row(case, mine, peer, other, seconds[above] / seconds[below], goal, spread(measured, above, below))
 
 

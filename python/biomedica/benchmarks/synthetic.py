@@ -41,14 +41,15 @@ TEXTS = pa.list_(pa.string())
 PANELS = pa.list_(pa.struct({"label": pa.string(), "text": pa.string()}))
 
 
-def synthetic(root: Path, figures: int, *, words: int) -> Dataset:
-    """The dataset in `root`, made when it is not whole yet.
+def synthetic(work: Path, figures: int, *, words: int = 0) -> Dataset:
+    """The dataset below `work`, made when it is not whole yet.
 
     Args:
-        root: Its directory.
+        work: Where cases write.
         figures: How many.
         words: Of a caption; a mention has four times as many.
     """
+    root = work / f"synthetic-{figures}-{words}"
     if not (root / "dataset.json").exists():
         random = np.random.default_rng(0)
         parts = [

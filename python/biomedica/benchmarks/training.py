@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +17,18 @@ from biomedica.train import data, gradient, model, optimizer
 from biomedica.train.config import PRECISIONS, Config
 from biomedica.train.device import choose
 from biomedica.train.distributed import World
+from biomedica.train.loop import Loader, endless
 
 STEPS, SKIPPED = 16, 8
 """Steps of a round, and the first steps of open_clip's program, which do not count."""
 THEIR_PRECISION = {"fp32": "fp32", "bf16": "amp_bf16"}
 THEIR_RATE = re.compile(r"Batch \(t\): [\d.]+, ([\d.]+)/s")
-# webdataset 1.0 ends each shard with a marker, which open_clip 3.3 takes for a sample and fails on.
 THEIR_PROGRAM = f"""
-import functools, sys, open_clip, open_clip_train.data as data
-open_clip.add_model_config({str(model.BUILT_IN)!r})
-data.tar_file_expander = functools.partial(data.tar_file_expander, eof_value=None)
+import sys, open_clip
+from biomedica.benchmarks.loading import mend_open_clip
 from open_clip_train.main import main
+open_clip.add_model_config({str(model.BUILT_IN)!r})
+mend_open_clip()
 main(sys.argv[1:])
 """
 
@@ -71,8 +72,7 @@ def training(corpus: Corpus, rounds: int) -> Measured:
                 step()
             world.device.synchronize()
 
-        whole = timed(name, steps)
-        return lambda: {name: seconds / (STEPS * size.batch) for name, seconds in whole().items()}
+        return timed(name, steps, STEPS * size.batch)
 
     contenders = [
         ours("biomedica", real),
@@ -89,16 +89,11 @@ def training(corpus: Corpus, rounds: int) -> Measured:
     ], measured
 
 
-def stepping(config: Config, world: World, loader: Iterable[gradient.Batch]) -> Callable[[], None]:
+def stepping(config: Config, world: World, loader: Loader) -> Callable[[], None]:
     """One step of training, as the loop does it, on the loader's next batch, epoch after epoch."""
     made = model.create(config, world).train()
     adamw, loss = optimizer.create(made, config, fused=world.device.is_cuda), model.create_loss(config, world)
-
-    def endless() -> Iterator[gradient.Batch]:
-        while True:
-            yield from loader
-
-    batches = endless()
+    batches = endless(loader)
 
     def step() -> None:
         images, tokens = next(batches)

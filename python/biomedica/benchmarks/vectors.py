@@ -38,7 +38,7 @@ def kmeans(_: Corpus, rounds: int) -> Measured:
 
 def assign(corpus: Corpus, rounds: int) -> Measured:
     """The nearest centroid of each figure of a dataset, from files to a sidecar."""
-    dataset = synthetic(corpus.work / f"synthetic-{corpus.figures}", corpus.figures, words=0)
+    dataset = synthetic(corpus.work, corpus.figures)
     add_features(dataset, DIMENSION)
     points = vectors_of(dataset)
     clusters = min(MANY, max(1, len(points) // 40))

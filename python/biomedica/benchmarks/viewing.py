@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from biomedica.benchmarks.corpus import Corpus
-from biomedica.benchmarks.measure import Contender, Measured, beside, interleaved, timed
+from biomedica.benchmarks.measure import FLOOR, Contender, Measured, beside, interleaved, timed
 from biomedica.benchmarks.synthetic import WORDS, add_features, add_labels, synthetic, vectors_of
 from biomedica.dataset import Dataset
 from biomedica.web.view.index import FOLDER, open_index
@@ -35,35 +35,28 @@ FTS = "CREATE VIRTUAL TABLE words USING fts5(caption, tokenize='unicode61 remove
 def view(corpus: Corpus, rounds: int) -> Measured:
     """The index of made-up tables, a page that finds words, and a figure's page with its neighbours."""
     figures = max(1, corpus.figures // SHARE)
-    root = corpus.work / f"synthetic-words-{figures}"
-    dataset = synthetic(root, figures, words=CAPTION_WORDS)
+    dataset = synthetic(corpus.work, figures, words=CAPTION_WORDS)
     add_labels(dataset)
     add_features(dataset, DIMENSION)
-    measured = indexing(dataset, root, rounds) | looking(dataset, root, rounds)
+    measured = indexing(dataset, rounds) | looking(dataset, rounds)
     rows = (
-        (
-            f"index of {figures:,} figures",
-            "index",
-            "floor: SQLite's FTS5, captions alone",
-            "words alone",
-            figures,
-            "figures/s",
-        ),
-        ("page: captions with two words", "searched", "pyarrow scans the captions", "scan", VISITS, "pages/s"),
-        ("page: a figure and its neighbours", "looked at", "floor: faiss's search alone", "search", VISITS, "pages/s"),
+        (f"index of {figures:,} figures", "index", f"{FLOOR}SQLite's FTS5, captions alone", "words alone"),
+        ("page: captions with two words", "searched", "pyarrow scans the captions", "scan"),
+        ("page: a figure and its neighbours", "looked at", f"{FLOOR}faiss's search alone", "search"),
     )
     return [
-        beside(measured, case, peer, amount, unit, ours=ours, theirs=theirs, is_floor=peer.startswith("floor"))
-        for case, ours, peer, theirs, amount, unit in rows
+        beside(measured, case, peer, 1, "figures/s" if ours == "index" else "pages/s", ours=ours, theirs=theirs)
+        for case, ours, peer, theirs in rows
     ], measured
 
 
-def indexing(dataset: Dataset, root: Path, rounds: int) -> dict[str, list[float]]:
-    """Seconds of the index."""
-    files = pads.dataset(root / "figures")
+def indexing(dataset: Dataset, rounds: int) -> dict[str, list[float]]:
+    """Seconds a figure of the index."""
+    files = pads.dataset(dataset.path / "figures")
+    figures = files.count_rows()
 
     def index() -> None:
-        shutil.rmtree(root / FOLDER, ignore_errors=True)
+        shutil.rmtree(dataset.path / FOLDER, ignore_errors=True)
         open_index(dataset).close()
 
     def words_alone() -> None:
@@ -72,12 +65,12 @@ def indexing(dataset: Dataset, root: Path, rounds: int) -> dict[str, list[float]
             file.execute(FTS)
             file.executemany("INSERT INTO words VALUES (?)", ((caption,) for caption in captions))
 
-    return interleaved([timed("index", index), timed("words alone", words_alone)], rounds)
+    return interleaved([timed("index", index, figures), timed("words alone", words_alone, figures)], rounds)
 
 
-def looking(dataset: Dataset, root: Path, rounds: int) -> dict[str, list[float]]:
-    """Seconds of `VISITS` pages of each kind, no two the same."""
-    files = pads.dataset(root / "figures")
+def looking(dataset: Dataset, rounds: int) -> dict[str, list[float]]:
+    """Seconds a page of each kind, no two the same."""
+    files = pads.dataset(dataset.path / "figures")
     words = itertools.cycle(itertools.permutations(WORDS, 2))
     ids = itertools.cycle(files.head(SOME, columns=["image_id"])["image_id"].to_pylist())
     features = vectors_of(dataset)
@@ -91,9 +84,9 @@ def looking(dataset: Dataset, root: Path, rounds: int) -> dict[str, list[float]]
         files.to_table(columns=["image_id"], filter=found)
 
     def visits(name: str, visited: Iterator[Any], visit: Callable[[Any], object]) -> Contender:
-        return timed(name, lambda: [visit(one) for one in itertools.islice(visited, VISITS)])
+        return timed(name, lambda: [visit(one) for one in itertools.islice(visited, VISITS)], VISITS)
 
-    with served(root) as ask:
+    with served(dataset.path) as ask:
         contenders = [
             visits("searched", words, lambda pair: ask("/gallery?q=" + quote(" ".join(pair)))),
             visits("scan", words, lambda pair: scan(*pair)),

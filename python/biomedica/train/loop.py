@@ -33,7 +33,7 @@ from biomedica.train.interrupt import Interrupt
 from biomedica.train.log import Log
 from biomedica.train.validate import HeldOut
 
-__all__ = ["Loader", "Result", "run"]
+__all__ = ["Loader", "Result", "endless", "run"]
 
 SAVE, STOP = 1, 2
 """What a process may ask of all: the highest wish counts."""
@@ -160,7 +160,7 @@ def _run(  # noqa: C901, PLR0912, PLR0915 - setting up and the loop, in the orde
 
     # ---- the loop -------------------------------------------------------------------------------------------------
     model.train()
-    batches = _endless(loader)
+    batches = endless(loader)
     save_every = SaveEvery.parse(config.save_every)
     saved_at = window = time.monotonic()
     waited, logged, metrics = 0.0, step, {}
@@ -232,7 +232,7 @@ def _run(  # noqa: C901, PLR0912, PLR0915 - setting up and the loop, in the orde
     return Result(directory, step, total, stopped, path, metrics)
 
 
-def _endless(loader: Loader) -> Iterator[gradient.Batch]:
+def endless(loader: Loader) -> Iterator[gradient.Batch]:
     """The rest of this epoch, then all that follow: a step may take batches from two of them."""
     while True:
         yield from loader
